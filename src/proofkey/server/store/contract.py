@@ -1,0 +1,254 @@
+"""What a store promises: its protocols, its outcomes, and the six promises.
+
+1. One call is one transaction: it happened or it did not, and the next call from any process sees it.
+2. Losing a race is an answer, not an exception.
+3. What an answer implies is already written when the answer returns (a replay has killed the grant).
+4. Times come from the caller; the store has no clock. Expired is for the protocol to judge; `purge` sweeps.
+5. Secrets arrive hashed, keys arrive encrypted; no token, code or password ever reaches a store in clear.
+6. Methods that spend something take a proof (`ProvenCode`), never a raw record.
+
+*Live* means, in one statement: the grant is not revoked; its client exists and is not disabled; its person exists, is not
+disabled and has the grant's epoch; its session exists and has not ended (unless the grant is offline); its consent
+row, where it names one, still exists. A missing row means dead (law 10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from proofkey.protocol.authorization_code import ProvenCode
+from proofkey.protocol.records import Client, Consent, Grant, LiveGrant, Session, SignedIn, User, Workspace
+from proofkey.protocol.refresh_token import ProvenRefresh
+
+
+class StoreUnavailable(Exception):
+    """The database did not answer; nothing is known to have been written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """This call, and no other, spent the code."""
+
+    live: LiveGrant
+
+
+@dataclass(frozen=True, slots=True)
+class CodeAlreadyUsed:
+    """Someone else spent the code; the grant it made is dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationGone:
+    """Client, person, session or consent no longer stands as it did; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The refresh token was spent; the grant holds the new counter (the same one where the client does not rotate)."""
+
+    live: LiveGrant
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """The previous token again, within the leeway and before its successor was used: the same successor; nothing written."""
+
+    live: LiveGrant
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshReplayed:
+    """A spent refresh token was used again; the grant is dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class CounterAhead:
+    """A token from the future of its row: a database restored from backup, or a leaked key. Refused, nothing written."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantBegun:
+    """The grant of a client without a person was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The attempt was counted and may go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Too many attempts; the next may come at *until* (milliseconds since 1970)."""
+
+    until: int
+
+
+RedeemOutcome: TypeAlias = Redeemed | CodeAlreadyUsed | AuthorizationGone
+RotateOutcome: TypeAlias = Rotated | Retried | RefreshReplayed | CounterAhead | AuthorizationGone
+BeginOutcome: TypeAlias = GrantBegun | AuthorizationGone
+AttemptOutcome: TypeAlias = Allowed | Throttled
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A key as it lies in the database: private part encrypted under the master key, life told by two moments.
+
+    `workspace_id` is "" for the keys of the whole cell (sealing, refresh MAC, cookie MAC).
+    Keys of one use are numbered by `generation`; the successor's `active_at` is the predecessor's retirement.
+    """
+
+    workspace_id: str
+    use: Literal["seal", "refresh", "ES256", "RS256"]
+    generation: int
+    announced_at: int
+    active_at: int
+    private: bytes
+    public: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """Something a person or an administrator did, or a replay that was detected. Holds ids only, never a secret."""
+
+    workspace_id: str
+    id: bytes
+    at: int
+    what: str
+    user_id: str | None = None
+    client_id: str | None = None
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLimit:
+    """One throttle bucket (0 to 65,535) and what it allows: *allowed* attempts in every *window_for* milliseconds."""
+
+    bucket: int
+    allowed: int
+    window_for: int
+
+
+class GrantStore(Protocol):
+    """Spends codes and refresh tokens, and knows which grants live."""
+
+    async def redeem_code(self, proven: ProvenCode, grant: Grant, now: int) -> RedeemOutcome:
+        """Write *grant* under the code's id if nothing stands there and it would be live; extend its session's idle end.
+
+        A conflict whose stored `attempt` is this grant's own is `Redeemed`: the answer was lost after commit.
+        Any other conflict revokes the stored grant for "code_replayed" (and audits it) before `CodeAlreadyUsed` returns.
+        The session's row is written only when that moves `idle_until` by more than a sixtieth of its length.
+        """
+
+    async def rotate_refresh(self, proven: ProvenRefresh, now: int) -> RotateOutcome:
+        """Advance the grant's counter from the proven token's, in one conditional statement, if the grant is live.
+
+        Sets `rotated_at` and `idle_until`. The previous counter within `proven.leeway_for` of `rotated_at` is `Retried`;
+        any other smaller counter revokes the grant for "refresh_replayed" (and audits it) before `RefreshReplayed` returns.
+        Where `proven.rotates` is false the counter stays, and only `idle_until` moves.
+        """
+
+    async def begin_grant(self, grant: Grant, now: int) -> BeginOutcome:
+        """Write the grant of a client that acts for itself (client_credentials), if the client is enabled."""
+
+    async def find_grant(self, workspace_id: str, grant_id: bytes, now: int) -> LiveGrant | None:
+        """The grant with its person, if it is live."""
+
+    async def revoke_grant(self, workspace_id: str, grant_id: bytes, why: str, now: int) -> None:
+        """Leave a tombstone. Idempotent; the first reason stays. "code_replayed" and "refresh_replayed" are audited."""
+
+    async def revoke_access(self, workspace_id: str, grant_id: bytes, now: int) -> None:
+        """Access tokens of the grant issued up to *now* are dead; its refresh token lives on."""
+
+
+class PeopleStore(Protocol):
+    """People, their sessions and what they consented to."""
+
+    async def find_user(self, workspace_id: str, login_name: str) -> User | None:
+        """The person who signs in with *login_name* (folded by the caller), disabled or not."""
+
+    async def find_signed_in(
+        self, workspace_id: str, cookie_hash: bytes, client_id: str, now: int
+    ) -> SignedIn | None:
+        """The live session with this cookie, its enabled person, and their consent to *client_id*, in one statement."""
+
+    async def start_session(self, session: Session, ends: bytes | None, now: int) -> None:
+        """Write a new session (audited), and end the one with row id *ends* in the same transaction."""
+
+    async def renew_session(self, session: Session, now: int) -> bool:
+        """The same person proved themselves again: new cookie hash, times and methods on the row *session.id* (audited).
+
+        False where that row no longer lives with that person and epoch: start a new session instead.
+        """
+
+    async def choose_account(self, workspace_id: str, session_id: bytes, request_id: bytes, now: int) -> bool:
+        """The person chose this session's account for that request. False where the session has ended."""
+
+    async def end_session(self, workspace_id: str, session_id: bytes, now: int) -> None:
+        """Sign out (audited). Grants without offline_access are dead from here on."""
+
+    async def give_consent(self, consent: Consent, now: int) -> Consent:
+        """Add to what the person allowed this client (audited); the row keeps its `id` while it stands. Returns it whole."""
+
+    async def withdraw_consent(self, workspace_id: str, user_id: str, client_id: str, now: int) -> None:
+        """Remove the consent (audited): every grant that names it is dead."""
+
+    async def keep_user(self, user: User, login_names: Sequence[str], now: int) -> None:
+        """Insert or replace a person and the names they sign in with (audited where anything changed)."""
+
+    async def disable_user(self, workspace_id: str, user_id: str, now: int) -> None:
+        """End everything of this person (audited): their sessions, grants and tokens are dead."""
+
+    async def count_attempt(self, workspace_id: str, limits: Sequence[AttemptLimit], now: int) -> AttemptOutcome:
+        """Count one sign-in attempt in every bucket, atomically; throttled when any bucket is over its limit.
+
+        A throttled attempt is not counted further, so waiting always helps. Rows are bounded: one per bucket.
+        """
+
+
+class ConfigurationStore(Protocol):
+    """Workspaces, applications and keys: what an administrator declares."""
+
+    async def find_workspace(self, tenant: str, slug: str) -> Workspace | None:
+        """The workspace at this address."""
+
+    async def keep_workspace(self, workspace: Workspace, now: int) -> None:
+        """Insert or replace."""
+
+    async def find_client(self, workspace_id: str, client_id: str) -> Client | None:
+        """The application, if it exists and is enabled."""
+
+    async def list_origins(self, workspace_id: str) -> frozenset[str]:
+        """The browser origins of all enabled public clients of the workspace."""
+
+    async def keep_client(self, workspace_id: str, client: Client, now: int) -> None:
+        """Insert or replace, enabled."""
+
+    async def disable_client(self, workspace_id: str, client_id: str, now: int) -> None:
+        """End everything of this application (audited): its grants and tokens are dead."""
+
+    async def find_keys(self, workspace_id: str) -> tuple[StoredKey, ...]:
+        """All keys kept under this workspace ("" for the cell's), by use and generation."""
+
+    async def keep_key(self, key: StoredKey) -> StoredKey:
+        """Write *key* unless that generation exists; returns the one that stands, so that all processes agree."""
+
+    async def drop_key(self, workspace_id: str, use: str, generation: int) -> None:
+        """Remove a key whose life is over."""
+
+
+class Store(GrantStore, PeopleStore, ConfigurationStore, Protocol):
+    """Everything, and how it is opened, swept and closed."""
+
+    async def open(self) -> None:
+        """Connect and migrate forward under a lock. Raises `StoreUnavailable`; a newer schema than ours is refused."""
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the database."""
+
+    async def purge(self, workspace_id: str, before: int, limit: int) -> int:
+        """Remove up to *limit* rows each of grants, sessions and throttle buckets that ended before *before*."""
+
+    async def check_integrity(self) -> tuple[str, ...]:
+        """What the database finds wrong with itself; empty when sound."""
