@@ -1,0 +1,1 @@
+"""One module per flow: fetch the facts, ask the rules, write once."""

