@@ -1,0 +1,109 @@
+"""What an access token must say before an API lets it in (RFC 9068 §4, RFC 6750 §3.1).
+
+1. The signature and the `typ` were verified before; here the claims are held against what this API expects.
+2. Whoever holds an `Access` has passed; only `check_access_token` makes one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from proofkey.protocol.errors import InsufficientScope, InvalidToken
+from proofkey.protocol.records import SECOND
+
+Claims: TypeAlias = Mapping[str, Any]
+LEEWAY_FOR = 30 * SECOND
+
+
+class TokenRejected(InvalidToken):
+    """The token opens nothing here: 401 with `error="invalid_token"`."""
+
+    public = None  # type: ignore[assignment]  # whoever holds a token may know why it fails
+
+
+class ScopeMissing(InsufficientScope):
+    """A good token that does not reach this far: 403 with the scopes it would take."""
+
+    def __init__(self, reason: str, description: str, *, required_scopes: Collection[str]) -> None:
+        super().__init__(reason, description)
+        self.required_scopes = tuple(required_scopes)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who calls, through which client, and what for. `expires_at` is in milliseconds."""
+
+    subject: str
+    client_id: str | None
+    scope: frozenset[str]
+    expires_at: int
+    claims: Claims
+
+
+def check_access_token(
+    claims: Claims,
+    *,
+    expected_issuer: str,
+    expected_audience: str,
+    required_scopes: Collection[str] = (),
+    now: int,
+    leeway_for: int = LEEWAY_FOR,
+) -> Access:
+    """Hold the claims of a verified access token against this API's expectations, at *now* (milliseconds).
+
+    Raises `TokenRejected` for a token that is not for here and now, `ScopeMissing` for one that reaches less far.
+    """
+    if claims.get("iss") != expected_issuer:
+        raise TokenRejected("access_token_issuer_differs", "The access token is of another issuer")
+    if expected_audience not in _audiences(claims.get("aud")):
+        raise TokenRejected("access_token_audience_differs", "The access token is for another audience")
+    expires_at = _check_times(claims, now, leeway_for)
+    access = _read_access(claims, expires_at)
+    if not access.scope.issuperset(required_scopes):
+        raise ScopeMissing("scope_missing", "The access token lacks a scope", required_scopes=required_scopes)
+    return access
+
+
+def _audiences(aud: Any) -> list[Any]:
+    """`aud` is one string or a list of them (RFC 7519 §4.1.3)."""
+    return aud if isinstance(aud, list) else [aud]
+
+
+def _check_times(claims: Claims, now: int, leeway_for: int) -> int:
+    expires_at = _moment(claims.get("exp"))
+    not_before = _moment(claims.get("nbf", 0))
+    issued_at = _moment(claims.get("iat", 0))
+    if expires_at is None or not_before is None or issued_at is None:
+        raise TokenRejected(
+            "access_token_times_malformed", "exp, nbf or iat of the access token is missing or malformed"
+        )
+    if now >= expires_at + leeway_for:
+        raise TokenRejected("access_token_expired", "The access token has expired: refresh it")
+    if now < not_before - leeway_for:
+        raise TokenRejected("access_token_not_yet_valid", "The access token is not valid yet")
+    if now < issued_at - leeway_for:
+        raise TokenRejected("access_token_from_the_future", "The access token was issued in the future")
+    return expires_at
+
+
+def _moment(numeric_date: Any) -> int | None:
+    """Milliseconds of a NumericDate (RFC 7519 §2), which may have a fraction; None for anything else."""
+    if isinstance(numeric_date, bool) or not isinstance(numeric_date, int | float) or not math.isfinite(numeric_date):
+        return None
+    return int(numeric_date * SECOND)
+
+
+def _read_access(claims: Claims, expires_at: int) -> Access:
+    subject, client_id, scope = claims.get("sub"), claims.get("client_id"), claims.get("scope", "")
+    if not isinstance(subject, str) or not subject or not isinstance(scope, str):
+        raise TokenRejected("access_token_claims_malformed", "The access token's sub or scope is missing or malformed")
+    return Access(
+        subject=subject,
+        client_id=client_id if isinstance(client_id, str) else None,
+        scope=frozenset(scope.split()),
+        expires_at=expires_at,
+        claims=claims,
+    )

@@ -1,0 +1,46 @@
+"""Issuer identifiers: which may be believed, and where their metadata are (RFC 8414 §2, §3; OpenID Discovery §4).
+
+1. An issuer is an https URL without query and fragment; plain http is for loopback addresses alone.
+2. Issuers are compared as the bytes they are; nothing here normalises one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+
+def is_safe_address(url: str) -> bool:
+    """True where *url* is https, or http to this very machine: 127.0.0.0/8, [::1] or localhost."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError:
+        return False
+    if not host or "@" in parts.netloc or not url.isascii() or any(mark <= " " for mark in url):
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_issuer(url: str) -> bool:
+    """True where *url* can be an issuer identifier (RFC 8414 §2)."""
+    return is_safe_address(url) and "?" not in url and "#" not in url
+
+
+def metadata_addresses(issuer: str) -> tuple[str, str]:
+    """Where to ask for the metadata, in this order: RFC 8414 §3.1 (before the path), then OpenID Discovery §4.1."""
+    parts = urlsplit(issuer)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    path = parts.path.rstrip("/")
+    return (
+        f"{origin}/.well-known/oauth-authorization-server{path}",
+        f"{issuer.rstrip('/')}/.well-known/openid-configuration",
+    )
