@@ -1,0 +1,107 @@
+"""The built-in demo: tenant `demo`, workspace `main`, two people, one application of each kind, and the notes API."""
+
+from __future__ import annotations
+
+from base64 import b32encode
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from proofkey.server.entropy import Entropy, mint_secret
+from proofkey.server.tenancy.file_schema import (
+    ApiSchema,
+    ApplicationSchema,
+    FileSchema,
+    PersonSchema,
+    TenantSchema,
+    WorkspaceSchema,
+)
+
+TENANT, WORKSPACE = "demo", "main"
+NOTES_SCOPES = {"notes:read": "Read your notes", "notes:write": "Add and change your notes"}
+_PERSON_SCOPES = ["openid", "profile", "email", "offline_access", *NOTES_SCOPES]
+
+
+class DemoSecrets(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the demo made up at its first start: client secrets by application, passwords by person."""
+
+    client_secrets: dict[str, str]
+    passwords: dict[str, str]
+
+
+def mint_demo_secrets(entropy: Entropy) -> DemoSecrets:
+    """New secrets: 256 bits for applications, 80 bits that can be typed for people."""
+    return DemoSecrets(
+        client_secrets={name: mint_secret(entropy) for name in ("web", "service")},
+        passwords={username: _mint_password(entropy) for username in ("alice", "bob")},
+    )
+
+
+def _mint_password(entropy: Entropy) -> str:
+    letters = b32encode(entropy(10)).decode("ascii").lower()
+    return "-".join(letters[start : start + 4] for start in range(0, 16, 4))
+
+
+def demo_schema(secrets: DemoSecrets, *, app_url: str, api_url: str) -> FileSchema:
+    """What the demo's configuration file would say, for a sample app and a sample API at these origins."""
+    workspace = WorkspaceSchema(
+        name="Proofkey demo",
+        apis=[ApiSchema(audience=api_url, name="Notes", scopes=NOTES_SCOPES)],
+        applications=_applications(secrets.client_secrets, app_url, api_url),
+        people={
+            "alice": _person("Alice", "Adler", "en-GB", secrets.passwords["alice"]),
+            "bob": _person("Bob", "Brandt", "de-DE", secrets.passwords["bob"]),
+        },
+    )
+    return FileSchema(tenants={TENANT: TenantSchema(workspaces={WORKSPACE: workspace})})
+
+
+def _applications(client_secrets: Mapping[str, str], app_url: str, api_url: str) -> dict[str, ApplicationSchema]:
+    person: dict[str, Any] = {
+        "scopes": _PERSON_SCOPES,
+        "default_scope": ["notes:read"],
+        "post_logout_redirect_uris": [f"{app_url}/"],
+    }
+    return {
+        "spa": ApplicationSchema(
+            kind="spa", name="Notes in the browser", redirect_uris=[f"{app_url}/callback", f"{app_url}/"], **person
+        ),
+        "native": ApplicationSchema(
+            kind="native",
+            name="Notes on the command line",
+            redirect_uris=["http://127.0.0.1/callback", "http://[::1]/callback", "com.example.demo:/callback"],
+            **person,
+        ),
+        "web": ApplicationSchema(
+            kind="web",
+            name="Notes on a web server",
+            client_secret=client_secrets["web"],
+            redirect_uris=[f"{app_url}/web/callback"],
+            **person,
+        ),
+        "service": ApplicationSchema(
+            kind="service",
+            name="Notes in the background",
+            client_secret=client_secrets["service"],
+            scopes=list(NOTES_SCOPES),
+            default_scope=["notes:read"],
+            introspects=[api_url],
+        ),
+    }
+
+
+def _person(given_name: str, family_name: str, locale: str, password: str) -> PersonSchema:
+    return PersonSchema(
+        email=f"{given_name.lower()}@demo.example",
+        email_verified=True,
+        name=f"{given_name} {family_name}",
+        claims={
+            "given_name": given_name,
+            "family_name": family_name,
+            "nickname": given_name,
+            "locale": locale,
+            "zoneinfo": "Europe/London" if locale == "en-GB" else "Europe/Berlin",
+        },
+        password=password,
+    )
