@@ -59,7 +59,9 @@ def check_verifier(code_verifier: str | None, challenge: CodeChallenge | None) -
     if challenge is not None:
         verify(code_verifier, challenge)
     elif code_verifier is not None:
-        raise InvalidGrant("pkce_unexpected", "code_verifier was sent but the authorization request had no code_challenge")
+        raise InvalidGrant(
+            "pkce_unexpected", "code_verifier was sent but the authorization request had no code_challenge"
+        )
 
 
 def verify(code_verifier: str | None, challenge: CodeChallenge) -> None:
@@ -102,18 +104,26 @@ def find_near_miss(code_verifier: str, challenge: CodeChallenge) -> str:
     def hashed(*texts: bytes) -> bool:
         return challenge.digest in {hashlib.sha256(text).digest() for text in texts}
 
-    urlsafe = code_verifier.translate(_URLSAFE)
+    bare, urlsafe = code_verifier.rstrip("="), code_verifier.translate(_URLSAFE)
     near_misses = (
+        (len(code_verifier) < 43, "under 43 characters"),
+        (len(code_verifier) > 128, "over 128 characters"),
         (
-            code_verifier.rstrip("=") == sent_challenge,
+            bare == sent_challenge,
             "code_verifier equals code_challenge: the challenge was sent as the verifier, or the verifier as the challenge",
         ),
         (encode_challenge(challenge_for(sent_challenge)) == code_verifier, "verifier and challenge were swapped"),
         (hashed(encoded.rstrip(b"="), encoded, digest, b64encode(digest)), "the code_verifier was hashed twice"),
         (hashed(digest.hex().encode()), "the hex digest of the code_verifier was hashed"),
-        (hashed(code_verifier.rstrip("=").encode(), f"{code_verifier}=".encode()), "the base64 padding was kept on one side"),
-        (hashed(urlsafe.encode(), urlsafe.rstrip("=").encode()), "plain base64 alphabet: use - and _ in place of + and /"),
+        (
+            hashed(f"{code_verifier}=".encode())
+            or (code_verifier.endswith("=") and hashed(bare.encode(), f"{bare}=".encode())),
+            "the base64 padding was kept on one side",
+        ),
+        (
+            hashed(urlsafe.encode(), urlsafe.rstrip("=").encode()),
+            "plain base64 alphabet: use - and _ in place of + and /",
+        ),
         (hashed(code_verifier.translate(_PLAIN).encode()), "plain base64 alphabet: use - and _ in place of + and /"),
-        (len(code_verifier) < 43, "under 43 characters"),
     )
     return next((mistake for made, mistake in near_misses if made), "")
