@@ -53,6 +53,13 @@ check: $(VENV)/dev.stamp
 	@set -e; for rule in imports size_budget names docstrings changelog locks; do $(BIN)/python -m checks.$$rule; done
 	@echo "make check: all rules hold"
 
+$(VENV)/bench.stamp: bench/package-lock.json $(VENV)/dev.stamp
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix bench ci --no-audit --no-fund --silent >&2
+	@touch $@
+
+bench: $(VENV)/bench.stamp
+	@$(BIN)/python -m bench $(ARGS)
+
 format: $(VENV)/dev.stamp
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --select I --fix .
