@@ -85,10 +85,23 @@ class Throttled:
     until: int
 
 
+@dataclass(frozen=True, slots=True)
+class UserKept:
+    """The person and all their login names were written, or already stood so."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginNameTaken:
+    """Another person signs in with *name*; nothing was written."""
+
+    name: str
+
+
 RedeemOutcome: TypeAlias = Redeemed | CodeAlreadyUsed | AuthorizationGone
 RotateOutcome: TypeAlias = Rotated | Retried | RefreshReplayed | CounterAhead | AuthorizationGone
 BeginOutcome: TypeAlias = GrantBegun | AuthorizationGone
 AttemptOutcome: TypeAlias = Allowed | Throttled
+KeepUserOutcome: TypeAlias = UserKept | LoginNameTaken
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +181,7 @@ class PeopleStore(Protocol):
     async def find_user(self, workspace_id: str, login_name: str) -> User | None:
         """The person who signs in with *login_name* (folded by the caller), disabled or not."""
 
-    async def find_signed_in(
-        self, workspace_id: str, cookie_hash: bytes, client_id: str, now: int
-    ) -> SignedIn | None:
+    async def find_signed_in(self, workspace_id: str, cookie_hash: bytes, client_id: str, now: int) -> SignedIn | None:
         """The live session with this cookie, its enabled person, and their consent to *client_id*, in one statement."""
 
     async def start_session(self, session: Session, ends: bytes | None, now: int) -> None:
@@ -194,8 +205,11 @@ class PeopleStore(Protocol):
     async def withdraw_consent(self, workspace_id: str, user_id: str, client_id: str, now: int) -> None:
         """Remove the consent (audited): every grant that names it is dead."""
 
-    async def keep_user(self, user: User, login_names: Sequence[str], now: int) -> None:
-        """Insert or replace a person and the names they sign in with (audited where anything changed)."""
+    async def keep_user(self, user: User, login_names: Sequence[str], now: int) -> KeepUserOutcome:
+        """Insert or replace a person and the names they sign in with (audited where anything changed).
+
+        A name of another person is never taken over. The stored epoch never goes back, and moves on where this disables.
+        """
 
     async def disable_user(self, workspace_id: str, user_id: str, now: int) -> None:
         """End everything of this person (audited): their sessions, grants and tokens are dead."""
@@ -205,6 +219,9 @@ class PeopleStore(Protocol):
 
         A throttled attempt is not counted further, so waiting always helps. Rows are bounded: one per bucket.
         """
+
+    async def forgive_attempt(self, workspace_id: str, limits: Sequence[AttemptLimit], now: int) -> None:
+        """The attempt counted in these buckets succeeded: take it back (never below zero), so only failures add up."""
 
 
 class ConfigurationStore(Protocol):
@@ -221,6 +238,9 @@ class ConfigurationStore(Protocol):
 
     async def list_origins(self, workspace_id: str) -> frozenset[str]:
         """The browser origins of all enabled public clients of the workspace."""
+
+    async def list_signing_algorithms(self, workspace_id: str) -> frozenset[str]:
+        """The `id_token_signed_response_alg` of all enabled clients of the workspace."""
 
     async def keep_client(self, workspace_id: str, client: Client, now: int) -> None:
         """Insert or replace, enabled."""
