@@ -15,6 +15,7 @@ from bench.figures import Gauge
 from bench.growth import measure_growth
 from bench.report import Line, print_lines, print_table, summarize
 from bench.subjects import Running, Subject, authlib_flask, find_listener, npm_oidc_provider, proofkey, serving
+from bench.yardstick import time_signature
 
 REQUESTS = ("flow", "refresh", "userinfo", "introspection")
 FIGURES = ("start", *REQUESTS, "rss", "growth")
@@ -69,7 +70,8 @@ async def measure_rounds(gauges: dict[str, Gauge], asked: argparse.Namespace) ->
     counts = {name: max(50, asked.n // gauge.running.subject.cost) for name, gauge in gauges.items()}
     costs: dict[str, dict[str, list[float]]] = {figure: {name: [] for name in gauges} for figure in figures}
     for turn in range(asked.rounds + 1):
-        say(f"round {turn} of {asked.rounds}" if turn else "warming up")
+        signature = f"one ES256 signature takes {time_signature(choose_cores()[0]):.0f} µs"
+        say(f"round {turn} of {asked.rounds}, {signature}" if turn else f"warming up, {signature}")
         for figure in figures:
             for name, gauge in gauges.items():
                 cost = await getattr(gauge, figure)(counts[name])
