@@ -99,6 +99,12 @@ def generate_key(alg: Algorithm) -> bytes:
     )
 
 
+def public_part(private_der: bytes) -> bytes:
+    """The public half of a private key, as SubjectPublicKeyInfo DER."""
+    public = serialization.load_der_private_key(private_der, password=None).public_key()
+    return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
 class KeySet:
     """Public keys to verify with, by `kid` (RFC 7517 §5)."""
 

@@ -27,10 +27,6 @@ class SealBroken(Exception):
     """Not a seal of ours: truncated, altered, made for another purpose or workspace, or under a key we no longer have."""
 
 
-class UnknownSealingKey(SealBroken):
-    """Well formed, but under a key generation that is not loaded: perhaps another process just made it."""
-
-
 class Aead:
     """One AES-256-GCM-SIV key (RFC 8452)."""
 
@@ -92,7 +88,7 @@ class Seal:
         return encode_base64url(head + nonce + sealed)
 
     def open(self, text: str) -> bytes:
-        """The MessagePack bytes sealed in *text*. Raises `SealBroken`, or `UnknownSealingKey` for one worth a reload."""
+        """The MessagePack bytes sealed in *text*. Raises `SealBroken`."""
         if len(text) > _MAX_TEXT:
             raise SealBroken
         raw = decode_base64url(text)
@@ -100,5 +96,5 @@ class Seal:
             raise SealBroken
         key = self._keys.get(int.from_bytes(raw[1:5], "big"))
         if key is None:
-            raise UnknownSealingKey
+            raise SealBroken
         return key.decrypt(raw[5:_HEAD], raw[_HEAD:], raw[:5] + self._associated)

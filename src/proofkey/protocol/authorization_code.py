@@ -49,7 +49,9 @@ def check_redemption(sent: Redemption, client: Client, code: AuthorizationCode, 
     if code.client_id != client.id:
         raise CodeRefused("code_of_another_client")
     if sent.redirect_uri is None and code.redirect_uri_sent:
-        raise InvalidRequest("redirect_uri_missing", "redirect_uri is required: repeat it as in the authorization request")
+        raise InvalidRequest(
+            "redirect_uri_missing", "redirect_uri is required: repeat it as in the authorization request"
+        )
     if sent.redirect_uri is not None and sent.redirect_uri != code.redirect_uri:
         raise InvalidGrant("redirect_uri_differs", "redirect_uri differs from the one in the authorization request")
     pkce.check_verifier(sent.code_verifier, code.challenge)

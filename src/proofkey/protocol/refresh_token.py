@@ -63,10 +63,10 @@ def parse_refresh(params: Mapping[str, str], resource: str | None) -> Refresh:
     return Refresh(token, params.get("scope"), resource)
 
 
-def check_refresh(token: RefreshToken, live: LiveGrant | None, client: Client, lifetimes: Lifetimes, now: int) -> ProvenRefresh:
-    """Everything that must hold before the counter may move. *live* is None for a missing or dead grant."""
-    if live is None:
-        raise RefreshRefused("refresh_grant_dead")
+def check_refresh(
+    token: RefreshToken, live: LiveGrant, client: Client, lifetimes: Lifetimes, now: int
+) -> ProvenRefresh:
+    """Everything that must hold before the counter may move."""
     grant = live.grant
     if grant.client_id != client.id:
         raise RefreshRefused("refresh_of_another_client")

@@ -1,1 +1,1 @@
-"""One module per flow: fetch the facts, ask the rules, write once."""
+"""One file per word of the specs: fetch facts, ask the protocol, write once."""

@@ -1,1 +1,1 @@
-"""The protocol's endpoints: form in, flow, response out."""
+"""The protocol endpoints: form in, flow, response out."""

@@ -1,0 +1,20 @@
+"""Token revocation (RFC 7009).
+
+1. Any authentic refresh token of the caller's own client, whatever its counter, revokes the whole grant.
+2. An access token of its own ends the grant's access tokens issued so far; the refresh token lives on.
+3. Another client's token, and anything unknown, changes nothing and is answered alike: 200 with `{}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from proofkey.protocol.errors import InvalidRequest
+
+
+def parse_revocation(params: Mapping[str, str]) -> str:
+    """The token to revoke; token_type_hint is only a hint and is not needed (RFC 7009 §2.1)."""
+    token = params.get("token")
+    if token is None:
+        raise InvalidRequest("token_missing", "token is required")
+    return token

@@ -1,0 +1,41 @@
+"""Signing out (OpenID Connect RP-Initiated Logout 1.0 §2, §3)."""
+
+from __future__ import annotations
+
+from proofkey.protocol.errors import InvalidRequest, Unanswerable
+from proofkey.protocol.logout import KNOWN
+from proofkey.protocol.parameters import MAX_QUERY, parse
+from proofkey.server.asgi import Request, Response
+from proofkey.server.engine import Engine
+from proofkey.server.flows.logout import AskSignOut, sign_out, sign_out_ticket
+from proofkey.server.issuer import Issuer
+from proofkey.server.pages.answer import display_name, html, redirect, set_cookie, visitor_of
+from proofkey.server.pages.render import SignedOutPage, SignOutPage, render_sign_out, render_signed_out
+
+
+async def logout(request: Request, issuer: Issuer, engine: Engine) -> Response:
+    """End the session and say so, send the person back where that is proven, or ask first."""
+    raw = await request.form_body() if request.method == "POST" else request.query
+    if request.method == "GET" and len(raw) > MAX_QUERY:
+        raise Unanswerable("logout_query_too_long", f"The query must not exceed {MAX_QUERY} bytes: send it by POST")
+    try:
+        params = parse(raw, KNOWN)
+        outcome = await sign_out(params, visitor_of(request, issuer, engine), issuer, engine)
+    except InvalidRequest as refused:
+        raise Unanswerable("logout_unreadable", refused.description) from None
+    workspace = issuer.workspace.name
+    if isinstance(outcome, AskSignOut):
+        page = SignOutPage(
+            action=f"{issuer.path}/oauth2/logout",
+            ticket=sign_out_ticket(outcome.signed_in, issuer, engine),
+            workspace=workspace,
+            person=display_name(outcome.signed_in),
+            client=outcome.client.name if outcome.client else "",
+        )
+        return html(render_sign_out(page))
+    forget = [set_cookie(issuer.session_cookie, "", issuer, max_age_for=0)]
+    if outcome.return_url is not None:
+        return redirect(outcome.return_url, forget)
+    return html(
+        render_signed_out(SignedOutPage(workspace, outcome.client.name if outcome.client else "")), headers=forget
+    )
