@@ -1,1 +1,68 @@
-"""The `proofkey` command: one module per command group."""
+"""The `proofkey` command: one module per command group, each imported when it is called.
+
+Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 not signed in, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from proofkey.cli.refused import CommandRefused
+
+COMMANDS = {
+    "apply": "proofkey.cli.apply",
+    "dev": "proofkey.cli.dev",
+    "flow": "proofkey.cli.flow",
+    "serve": "proofkey.cli.serve",
+}
+"""Command → the module that has it under the same name. Importing all of them would make each start slow."""
+
+
+class _Commands(click.Group):
+    """A group whose commands are imported when called, and whose failures follow the module's rules."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names, without importing anything."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+    def main(self, args: Sequence[str] | None = None, *given: Any, **extra: Any) -> Any:
+        """Run, and leave the process with the right exit status."""
+        sys.exit(self._run(args, *given, **{**extra, "standalone_mode": False}))
+
+    def _run(self, args: Sequence[str] | None, *given: Any, **extra: Any) -> int:
+        try:
+            status = super().main(args, *given, **extra)
+        except click.UsageError as wrong:
+            wrong.show()
+            return _last_words("usage", wrong.format_message(), "usage", 2)
+        except click.ClickException as failed:
+            return _last_words("failed", failed.format_message(), "failed", 1)
+        except CommandRefused as refused:
+            print(refused, file=sys.stderr)
+            return 1
+        except (click.Abort, KeyboardInterrupt):
+            return 130
+        return status if isinstance(status, int) else 0
+
+
+def _last_words(code: str, text: str, slug: str, status: int) -> int:
+    print(CommandRefused(code, " ".join(text.split()), slug), file=sys.stderr)
+    return status
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="proofkey", prog_name="proofkey", message="%(prog)s %(version)s")
+def main() -> None:
+    """Sign people in with the Authorization Code flow and PKCE."""

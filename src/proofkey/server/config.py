@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
@@ -36,6 +37,19 @@ class Throttle:
 
 DEVELOPMENT_THROTTLE = Throttle(100, MINUTE, 1_000, MINUTE)
 """Wide enough for a test suite that signs in all day, narrow enough to be seen at work."""
+
+
+def parse_master_key(text: str) -> bytes:
+    """The 32 bytes of a master key written as 64 hex digits or 43 characters of base64url. Raises `ConfigError`."""
+    text = text.strip().rstrip("=")
+    try:
+        if len(text) == 64:
+            return bytes.fromhex(text)
+        if len(text) == 43 and text.isascii():
+            return urlsafe_b64decode(text + "=")
+    except ValueError:
+        pass
+    raise ConfigError("master_key", "must be 32 bytes, written as 64 hex digits or as 43 characters of base64url")
 
 
 def is_slug(name: str) -> bool:
@@ -78,7 +92,7 @@ class Config:
         if urlsplit(self.database).scheme not in DATABASE_SCHEMES:
             raise ConfigError("database", "must start with sqlite:/// or postgresql://")
         if len(self.master_key) != 32:
-            raise ConfigError("master_key", "must be 32 bytes, as base64url or hex")
+            raise ConfigError("master_key", "must be 32 bytes")
         if self.region and not is_slug(self.region):
             raise ConfigError("region", "must be one lower-case DNS label")
         if self.log_level not in LOG_LEVELS:

@@ -1,0 +1,89 @@
+"""Running servers from the command line: signals, failures in words, and an event loop that ends in time."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import uvloop
+
+from proofkey.cli.refused import CommandRefused
+from proofkey.demo.directory import DirectoryRefused
+from proofkey.server.config import ConfigError
+from proofkey.server.listen import PortTaken
+from proofkey.server.store.contract import StoreUnavailable
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def stop_at_once() -> None:
+    """Until the event loop runs, SIGTERM and SIGINT end the process with status 0."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, _leave)
+
+
+def run_until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run *work* with an event that the first SIGTERM or SIGINT sets; a second one gives up waiting."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_until_stopped(work))
+
+
+async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    working = asyncio.ensure_future(work(stop))
+
+    def ask_to_stop() -> None:
+        if stop.is_set():
+            working.cancel()
+        stop.set()
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, ask_to_stop)
+    try:
+        await working
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+
+
+def settle_memory() -> None:
+    """Everything alive after the start lives for good: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
+@contextmanager
+def failures_in_words() -> Iterator[None]:
+    """Turn what can be mended by whoever starts a server into `CommandRefused`."""
+    try:
+        yield
+    except PortTaken as taken:
+        raise CommandRefused("start_failed", str(taken), "port_taken") from None
+    except DirectoryRefused as refused:
+        raise CommandRefused("start_failed", str(refused), refused.slug) from None
+    except ConfigError as wrong:
+        raise CommandRefused("invalid_configuration", str(wrong), "setting_invalid") from None
+    except StoreUnavailable as failed:
+        raise CommandRefused("start_failed", f"the database cannot be used: {failed}", "database_unavailable") from None
+    except Exception as other:
+        raise _refused_by_name(other) from None
+
+
+def _refused_by_name(failure: Exception) -> BaseException:
+    """Refusals of modules that are imported only where a file is read."""
+    name: Any = type(failure).__name__
+    if name == "DeclarationRefused":
+        return CommandRefused("invalid_configuration", str(failure), "declaration_invalid")
+    if name == "ApplyRefused":
+        return CommandRefused("apply_failed", str(failure), "apply_contradicted")
+    return failure

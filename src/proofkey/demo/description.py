@@ -1,0 +1,96 @@
+"""What `proofkey dev` tells whoever started it: one JSON object for programs, a few lines for people."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from proofkey.demo.deployment import Prepared, issuer_of
+from proofkey.protocol.records import Api
+from proofkey.server.tenancy.declared import DeclaredApplication, DeclaredPerson, DeclaredWorkspace
+
+
+def sample_api(workspace: DeclaredWorkspace) -> Api | None:
+    """The API that the sample API plays: the workspace's first, if it has the sample's two scopes."""
+    first = workspace.workspace.default_api
+    return first if first is not None and {"notes:read", "notes:write"} <= set(first.scopes) else None
+
+
+def sample_client_id(workspace: DeclaredWorkspace, app_url: str) -> str | None:
+    """The client the sample app plays: the application `spa`, if it may return to the sample app."""
+    for application in workspace.applications:
+        if application.name == "spa" and f"{app_url}/callback" in application.client.redirect_uris:
+            return application.client.id
+    return None
+
+
+def describe(prepared: Prepared) -> dict[str, Any]:
+    """Addresses, applications and people of the first workspace. What is not there is None, never absent."""
+    people = [_person(person) for person in prepared.first.people if not person.disabled]
+    has_app = sample_client_id(prepared.first, prepared.app_url) is not None
+    return {
+        "version": 1,
+        "pid": os.getpid(),
+        "data": str(prepared.directory.path),
+        "issuer": issuer_of(prepared),
+        "ca_file": str(prepared.authority.ca_file) if prepared.authority else None,
+        "app": prepared.app_url if has_app else None,
+        "playground": None,
+        "clients": {
+            application.name: _application(application)
+            for application in prepared.first.applications
+            if not application.disabled
+        },
+        "user": people[0] if people else None,
+        "users": people,
+        "resource": _resource(prepared),
+        "api": None,
+    }
+
+
+def _application(application: DeclaredApplication) -> dict[str, Any]:
+    secret = {} if application.client_secret is None else {"client_secret": application.client_secret}
+    return {
+        "client_id": application.client.id,
+        **secret,
+        "redirect_uris": list(application.client.redirect_uris),
+        "post_logout_redirect_uris": list(application.client.post_logout_redirect_uris),
+    }
+
+
+def _person(person: DeclaredPerson) -> dict[str, Any]:
+    return {"username": person.username, "password": person.password}
+
+
+def _resource(prepared: Prepared) -> dict[str, Any] | None:
+    api = sample_api(prepared.first)
+    if api is None:
+        return None
+    return {"url": f"{prepared.api_url}/notes", "audience": api.audience, "scopes": dict(api.scopes)}
+
+
+def render_summary(description: dict[str, Any]) -> str:
+    """The same for people."""
+    user, resource = description["user"], description["resource"]
+    rows = [
+        ("Sample app", description["app"] and f"{description['app']}/"),
+        ("Issuer", description["issuer"]),
+        ("Sample API", resource and resource["url"]),
+        ("Sign in as", user and f"{user['username']}  {user['password'] or '(password not known here)'}"),
+        ("Trust", description["ca_file"]),
+        ("Kept in", description["data"]),
+    ]
+    lines = ["", "  Proofkey is running. Ctrl+C stops it.", ""]
+    lines += [f"    {label:<12}{text}" for label, text in rows if text]
+    return "\n".join([*lines, "", *_try_this(description), ""])
+
+
+def _try_this(description: dict[str, Any]) -> list[str]:
+    lines = ["  Try this:"]
+    if description["app"]:
+        lines.append(f"    open {description['app']}/ and sign in")
+    native = description["clients"].get("native")
+    if native:
+        lines.append(f"    proofkey flow {description['issuer']} --client-id {native['client_id']}")
+    lines.append(f"    curl {description['issuer']}/.well-known/openid-configuration")
+    return lines
