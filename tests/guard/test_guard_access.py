@@ -1,0 +1,105 @@
+"""The claims of an access token against what an API expects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from proofkey.guard import Access, ScopeMissing, TokenRejected, check_access_token
+from proofkey.protocol.records import SECOND
+from tests.protocol.refusals import refused
+
+NOON = 1_800_000_000_000
+NOON_S = NOON // 1_000
+GOOD = {
+    "iss": "https://issuer.example/acme/main",
+    "aud": "https://api.example",
+    "sub": "alice",
+    "client_id": "spa",
+    "scope": "notes:read notes:write",
+    "iat": NOON_S,
+    "exp": NOON_S + 300,
+}
+
+
+def check(claims: dict[str, Any], *, scopes: tuple[str, ...] = ("notes:read",), now: int = NOON) -> Access:
+    return check_access_token(
+        claims,
+        expected_issuer="https://issuer.example/acme/main",
+        expected_audience="https://api.example",
+        required_scopes=scopes,
+        now=now,
+    )
+
+
+def test_a_fitting_token_says_who_calls_and_what_for() -> None:
+    expected = Access("alice", "spa", frozenset({"notes:read", "notes:write"}), NOON + 300 * SECOND, GOOD)
+    assert expected == check(GOOD)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"aud": ["https://other.example", "https://api.example"]},
+        {"nbf": NOON_S + 30},
+        {"iat": NOON_S + 30},
+        {"exp": NOON_S - 29.5},
+        {"iat": None},
+        {"client_id": None},
+    ],
+)
+def test_what_the_standards_leave_open_passes(changed: dict[str, Any]) -> None:
+    claims = {name: value for name, value in {**GOOD, **changed}.items() if value is not None}
+    assert "alice" == check(claims).subject
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"iss": "https://issuer.example/acme/main/"}, "access_token_issuer_differs"),
+        ({"iss": "https://issuer.example/other/main"}, "access_token_issuer_differs"),
+        ({"iss": None}, "access_token_issuer_differs"),
+        ({"aud": "https://api.example/"}, "access_token_audience_differs"),
+        ({"aud": "spa"}, "access_token_audience_differs"),
+        ({"aud": None}, "access_token_audience_differs"),
+        ({"aud": []}, "access_token_audience_differs"),
+        ({"aud": [["https://api.example"]]}, "access_token_audience_differs"),
+        ({"aud": {"https://api.example": 1}}, "access_token_audience_differs"),
+        ({"exp": NOON_S - 30}, "access_token_expired"),
+        ({"exp": None}, "access_token_times_malformed"),
+        ({"exp": str(NOON_S + 300)}, "access_token_times_malformed"),
+        ({"exp": True}, "access_token_times_malformed"),
+        ({"exp": float("inf")}, "access_token_times_malformed"),
+        ({"nbf": "soon"}, "access_token_times_malformed"),
+        ({"nbf": NOON_S + 31}, "access_token_not_yet_valid"),
+        ({"iat": NOON_S + 31}, "access_token_from_the_future"),
+        ({"sub": None}, "access_token_claims_malformed"),
+        ({"sub": ""}, "access_token_claims_malformed"),
+        ({"sub": 7}, "access_token_claims_malformed"),
+        ({"scope": ["notes:read"]}, "access_token_claims_malformed"),
+    ],
+)
+def test_each_wrong_claim_is_refused_by_name(changed: dict[str, Any], reason: str) -> None:
+    claims = {name: value for name, value in {**GOOD, **changed}.items() if value is not None}
+    with refused(TokenRejected, reason) as caught:
+        check(claims)
+    assert caught.value.error_description.endswith(f"[{reason}]")
+
+
+@pytest.mark.parametrize("scope", ["notes:write", "notes:readx", "notes", "", "NOTES:READ"])
+def test_a_scope_is_there_as_a_whole_word_or_not_at_all(scope: str) -> None:
+    with refused(ScopeMissing, "scope_missing"):
+        check({**GOOD, "scope": scope})
+
+
+def test_every_required_scope_must_be_there() -> None:
+    with refused(ScopeMissing, "scope_missing") as caught:
+        check({**GOOD, "scope": "notes:read"}, scopes=("notes:read", "notes:write"))
+    assert isinstance(caught.value, ScopeMissing)
+    assert ("notes:read", "notes:write") == caught.value.required_scopes
+
+
+def test_expiry_is_judged_before_scope() -> None:
+    with refused(TokenRejected, "access_token_expired"):
+        check({**GOOD, "scope": ""}, now=NOON + 400 * SECOND)

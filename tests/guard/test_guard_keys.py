@@ -1,0 +1,184 @@
+"""Fetching the issuer's keys: seldom, once at a time, and with an issuer that is sometimes away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from proofkey.guard import Guard, IssuerKeys, IssuerUnavailable, TokenRejected
+from proofkey.guard.keys import COOL_DOWN_FOR, FRESH_FOR, STALE_FOR
+from proofkey.protocol.records import HOUR, SECOND
+from tests.guard.sample_issuer import KEY, OTHER_KEY, Clock, SampleIssuer
+from tests.listening import bind, listening, url_of
+from tests.protocol.refusals import refused
+
+
+@pytest.fixture
+def issuer() -> Iterator[SampleIssuer]:
+    listener = bind()
+    sample = SampleIssuer(f"{url_of(listener)}/acme/main")
+    with listening(sample, listener):
+        yield sample
+
+
+async def settle(keys: IssuerKeys) -> None:
+    """Let a fetch in the background end."""
+    if keys._fetch is not None:
+        await keys._fetch
+
+
+async def test_a_thousand_first_requests_at_once_fetch_once(issuer: SampleIssuer) -> None:
+    keys = IssuerKeys(issuer.issuer, clock=Clock())
+    token = issuer.token()
+    answers = await asyncio.gather(*(keys.verify(token) for _ in range(1_000)))
+    assert ({"alice"}, 1) == ({claims["sub"] for claims in answers}, issuer.fetches())
+
+
+async def test_a_storm_of_unknown_keys_fetches_once_per_cool_down(issuer: SampleIssuer) -> None:
+    clock = Clock()
+    keys = IssuerKeys(issuer.issuer, clock=clock)
+    await keys.verify(issuer.token())
+    clock.turn(COOL_DOWN_FOR)
+    strange = issuer.token(OTHER_KEY)
+    for _ in range(10_000):
+        with refused(TokenRejected, "access_token_key_unknown"):
+            await keys.verify(strange)
+    assert 2 == issuer.fetches()
+    clock.turn(COOL_DOWN_FOR)
+    await asyncio.gather(*(keys.verify(strange) for _ in range(100)), return_exceptions=True)
+    assert 3 == issuer.fetches()
+
+
+async def test_a_new_key_is_found_when_its_first_token_comes(issuer: SampleIssuer) -> None:
+    clock = Clock()
+    keys = IssuerKeys(issuer.issuer, clock=clock)
+    await keys.verify(issuer.token())
+    issuer.keys = [OTHER_KEY]
+    clock.turn(COOL_DOWN_FOR)
+    assert "alice" == (await keys.verify(issuer.token(OTHER_KEY)))["sub"]
+    with refused(TokenRejected, "access_token_key_unknown"):
+        await keys.verify(issuer.token(KEY))
+
+
+async def test_old_keys_are_renewed_in_the_background(issuer: SampleIssuer) -> None:
+    clock = Clock()
+    keys = IssuerKeys(issuer.issuer, clock=clock)
+    await keys.verify(issuer.token())
+    clock.turn(FRESH_FOR)
+    await keys.verify(issuer.token())
+    await settle(keys)
+    assert 2 == issuer.fetches()
+
+
+async def test_an_issuer_away_at_the_start_is_found_later() -> None:
+    listener = bind()
+    issuer = SampleIssuer(f"{url_of(listener)}/acme/main")
+    clock = Clock()
+    keys = IssuerKeys(issuer.issuer, clock=clock)
+    with refused(IssuerUnavailable, "issuer_unavailable"):
+        await keys.verify(issuer.token())
+    with listening(issuer, listener):
+        with refused(IssuerUnavailable, "issuer_unavailable") as caught:
+            await keys.verify(issuer.token())
+        assert isinstance(caught.value, IssuerUnavailable)
+        clock.turn(caught.value.retry_for)
+        assert "alice" == (await keys.verify(issuer.token()))["sub"]
+
+
+async def test_an_issuer_away_answers_503_with_retry_after() -> None:
+    listener = bind()
+    issuer = SampleIssuer(f"{url_of(listener)}/acme/main")
+    listener.close()
+    sent: list[dict[str, object]] = []
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    clock = Clock()
+    guard = Guard(send, keys=IssuerKeys(issuer.issuer, clock=clock), audience="a", clock=clock)  # type: ignore[arg-type]
+    headers = [(b"authorization", b"Bearer " + issuer.token().encode())]
+    await guard({"type": "http", "headers": headers}, send, send)  # type: ignore[arg-type]
+    assert (503, b"1") == (sent[0]["status"], dict(sent[0]["headers"])[b"retry-after"])  # type: ignore[call-overload]
+
+
+async def test_an_issuer_away_later_is_not_missed_for_a_day() -> None:
+    listener = bind()
+    issuer = SampleIssuer(f"{url_of(listener)}/acme/main")
+    clock = Clock()
+    keys = IssuerKeys(issuer.issuer, clock=clock)
+    with listening(issuer, listener):
+        await keys.verify(issuer.token())
+    for _ in range(23):
+        clock.turn(HOUR)
+        assert "alice" == (await keys.verify(issuer.token()))["sub"]
+        await settle(keys)
+    clock.turn(HOUR)
+    assert 24 * HOUR == STALE_FOR
+    with refused(IssuerUnavailable, "issuer_unavailable"):
+        await keys.verify(issuer.token())
+
+
+async def test_an_unknown_key_while_the_issuer_is_away_is_nobodys_fault() -> None:
+    listener = bind()
+    issuer = SampleIssuer(f"{url_of(listener)}/acme/main")
+    clock = Clock()
+    keys = IssuerKeys(issuer.issuer, clock=clock)
+    with listening(issuer, listener):
+        await keys.verify(issuer.token())
+    clock.turn(COOL_DOWN_FOR)
+    with refused(IssuerUnavailable, "issuer_keys_not_renewed"):
+        await keys.verify(issuer.token(OTHER_KEY))
+
+
+async def test_failures_are_retried_ever_more_slowly(issuer: SampleIssuer) -> None:
+    clock = Clock()
+    issuer.metadata = {}
+    keys = IssuerKeys(issuer.issuer, clock=clock)
+    rests = []
+    for _ in range(7):
+        with pytest.raises(IssuerUnavailable) as caught:
+            await keys.verify("a.b.c")
+        rests.append(caught.value.retry_for // SECOND)
+        clock.turn(caught.value.retry_for)
+    assert [1, 2, 4, 8, 16, 30, 30] == rests
+
+
+async def test_metadata_only_under_the_openid_address_do(issuer: SampleIssuer) -> None:
+    issuer.only_openid = True
+    assert "alice" == (await IssuerKeys(issuer.issuer, clock=Clock()).verify(issuer.token()))["sub"]
+    assert ["/.well-known/oauth-authorization-server/acme/main", "/acme/main/.well-known/openid-configuration"] == list(
+        issuer.asked
+    )[:2]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"issuer": "http://127.0.0.1/other"},
+        {"issuer": None},
+        {"jwks_uri": None},
+        {"jwks_uri": "http://keys.example/jwks"},
+        {"jwks_uri": "file:///etc/passwd"},
+        {"jwks_uri": 7},
+    ],
+)
+async def test_metadata_that_are_not_this_issuers_give_no_keys(
+    issuer: SampleIssuer, changed: dict[str, object]
+) -> None:
+    issuer.metadata.update(changed)
+    with refused(IssuerUnavailable, "issuer_unavailable"):
+        await IssuerKeys(issuer.issuer, clock=Clock()).verify(issuer.token())
+    assert 0 == issuer.fetches()
+
+
+async def test_a_slash_more_is_another_issuer(issuer: SampleIssuer) -> None:
+    with refused(IssuerUnavailable, "issuer_unavailable"):
+        await IssuerKeys(f"{issuer.issuer}/", clock=Clock()).verify(issuer.token())
+
+
+async def test_an_endless_key_set_is_not_read_to_its_end(issuer: SampleIssuer) -> None:
+    issuer.padding = 300_000
+    with refused(IssuerUnavailable, "issuer_unavailable"):
+        await IssuerKeys(issuer.issuer, clock=Clock()).verify(issuer.token())

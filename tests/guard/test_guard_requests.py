@@ -1,0 +1,195 @@
+"""The guard in front of a real server, with the keys of a real issuer: who comes in, and what everybody else is told."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx2
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from proofkey import jose
+from proofkey.guard import Guard, IssuerKeys, access_of, protect
+from tests.guard.sample_issuer import KEY, NOON, OTHER_KEY, RSA_KEY, Clock, SampleIssuer
+from tests.listening import bind, listening, url_of
+
+AUDIENCE = "https://api.example"
+REFUSAL = 'Bearer realm="https://api.example", error="{}", error_description="{}"'
+
+
+@dataclass
+class Api:
+    """A guarded API that answers."""
+
+    url: str
+    issuer: SampleIssuer
+
+    def get(
+        self, token: str | None = None, *, query: str = "", headers: list[tuple[str, str]] | None = None
+    ) -> httpx2.Response:
+        sent = headers or ([] if token is None else [("authorization", f"Bearer {token}")])
+        with httpx2.Client(trust_env=False) as client:
+            return client.get(f"{self.url}/{query}", headers=sent)
+
+
+async def who_calls(scope: dict[str, object], _receive: object, send: object) -> None:
+    access = access_of(scope)
+    body = json.dumps([access.subject, access.client_id, sorted(access.scope)]).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})  # type: ignore[operator]
+    await send({"type": "http.response.body", "body": body})  # type: ignore[operator]
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Api]:
+    listener = bind()
+    issuer = SampleIssuer(f"{url_of(listener)}/acme/main")
+    clock = Clock()
+    keys = IssuerKeys(issuer.issuer, clock=clock)
+    guarded = Guard(who_calls, keys=keys, audience=AUDIENCE, scopes=["notes:read"], clock=clock)  # type: ignore[arg-type]
+    with listening(issuer, listener), listening(guarded, bind()) as url:
+        yield Api(url, issuer)
+
+
+def encode(part: bytes) -> str:
+    return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
+
+
+def forge(
+    header: dict[str, object], claims: dict[str, object], signature: bytes = b"", secret: bytes | None = None
+) -> str:
+    signed = f"{encode(json.dumps(header).encode())}.{encode(json.dumps(claims).encode())}"
+    if secret is not None:
+        signature = hmac.digest(secret, signed.encode(), hashlib.sha256)
+    return f"{signed}.{encode(signature)}"
+
+
+def pem_of(key: jose.SigningKey) -> bytes:
+    der = jose.KeySet.from_jwks(jose.jwk_set([key])).find(key.kid)
+    assert der is not None
+    public = der.public_key
+    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+@pytest.mark.parametrize("key", [KEY, RSA_KEY])
+def test_a_good_token_comes_in(api: Api, key: jose.SigningKey) -> None:
+    answer = api.get(api.issuer.token(key))
+    assert (200, ["alice", "spa", ["notes:read"]]) == (answer.status_code, answer.json())
+
+
+def test_without_a_token_the_challenge_names_no_error(api: Api) -> None:
+    answer = api.get()
+    expected = 'Bearer realm="https://api.example", scope="notes:read"'
+    assert (401, expected) == (answer.status_code, answer.headers["www-authenticate"])
+    assert "[access_token_missing]" in answer.json()["error_description"]
+    assert ("application/json", "no-store") == (answer.headers["content-type"], answer.headers["cache-control"])
+
+
+def test_another_scheme_is_no_token(api: Api) -> None:
+    assert "error=" not in api.get(headers=[("authorization", "Basic YTpi")]).headers["www-authenticate"]
+
+
+def test_a_token_in_the_query_is_no_token(api: Api) -> None:
+    answer = api.get(query=f"?access_token={api.issuer.token()}")
+    assert (401, False) == (answer.status_code, "error=" in answer.headers["www-authenticate"])
+
+
+def test_two_tokens_are_one_too_many(api: Api) -> None:
+    bearer = ("authorization", f"Bearer {api.issuer.token()}")
+    answer = api.get(headers=[bearer, bearer])
+    assert (400, "invalid_request") == (answer.status_code, answer.json()["error"])
+    assert answer.json()["error_description"].endswith("[authorization_repeated]")
+
+
+@pytest.mark.parametrize("value", ["Bearer", "Bearer a b", 'Bearer "a"', "Bearer a,b", "Bearer ä"])
+def test_what_is_no_bearer_token_is_a_bad_request(api: Api, value: str) -> None:
+    answer = api.get(headers=[("authorization", value.encode("latin-1"))])  # type: ignore[list-item]
+    assert (400, True) == (answer.status_code, answer.json()["error_description"].endswith("[authorization_malformed]"))
+
+
+def test_a_lower_case_scheme_is_the_same_scheme(api: Api) -> None:
+    assert 200 == api.get(headers=[("authorization", f"bearer {api.issuer.token()}")]).status_code
+
+
+def assert_rejected(answer: httpx2.Response, reason: str) -> None:
+    told = answer.json()
+    assert (401, "invalid_token") == (answer.status_code, told["error"])
+    assert told["error_description"].endswith(f"[{reason}]")
+    assert REFUSAL.format("invalid_token", told["error_description"]) == answer.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"exp": NOON // 1_000 - 30}, "access_token_expired"),
+        ({"aud": "https://other.example"}, "access_token_audience_differs"),
+        ({"iss": "https://issuer.example"}, "access_token_issuer_differs"),
+        ({"typ": "JWT"}, "access_token_unverifiable"),
+        ({"typ": "logout+jwt"}, "access_token_unverifiable"),
+        ({"key": OTHER_KEY}, "access_token_key_unknown"),
+    ],
+)
+def test_a_signed_token_that_is_not_for_here_and_now_is_refused(
+    api: Api, changed: dict[str, object], reason: str
+) -> None:
+    assert_rejected(api.get(api.issuer.token(**changed)), reason)  # type: ignore[arg-type]
+
+
+def test_a_missing_scope_is_403_and_names_what_it_takes(api: Api) -> None:
+    answer = api.get(api.issuer.token(scope="notes:write"))
+    told = answer.json()
+    assert (403, "insufficient_scope") == (answer.status_code, told["error"])
+    expected = REFUSAL.format("insufficient_scope", told["error_description"]) + ', scope="notes:read"'
+    assert expected == answer.headers["www-authenticate"]
+
+
+def test_forged_tokens_are_refused(api: Api) -> None:
+    claims = api.issuer.claims()
+    good = api.issuer.token()
+    head, body, signature = good.split(".")
+    flipped = encode(
+        bytes([base64.urlsafe_b64decode(signature + "==")[0] ^ 1, *base64.urlsafe_b64decode(signature + "==")[1:]])
+    )
+    altered = encode(json.dumps({**claims, "sub": "bob"}).encode())
+    header = {"alg": "HS256", "typ": "at+jwt", "kid": KEY.kid}
+    forged = {
+        "none": forge({**header, "alg": "none"}, claims),
+        "None": forge({**header, "alg": "None"}, claims),
+        "HS256 with the EC key": forge(header, claims, secret=pem_of(KEY)),
+        "HS256 with the RSA key": forge({**header, "kid": RSA_KEY.kid}, claims, secret=pem_of(RSA_KEY)),
+        "a flipped bit": f"{head}.{body}.{flipped}",
+        "no signature": f"{head}.{body}.",
+        "other claims": f"{head}.{altered}.{signature}",
+        "the algorithm of another key": forge({**header, "alg": "RS256"}, claims, b"x" * 256),
+        "its own key": forge({**header, "alg": "ES256", "kid": None, "jwk": OTHER_KEY.public_jwk}, claims, b"x" * 64),
+        "an unknown crit": forge({**header, "alg": "ES256", "crit": ["b64"]}, claims, b"x" * 64),
+        "two parts": f"{head}.{body}",
+        "five parts": f"{good}.a.b",
+        "no parts": "nothing",
+        "a long one": f"{head}.{'A' * 20_000}.{signature}",
+    }
+    statuses = {name: api.get(token).status_code for name, token in forged.items()}
+    assert dict.fromkeys(forged, 401) == statuses
+
+
+def test_an_issuer_is_https_or_on_this_machine() -> None:
+    for issuer in (
+        "http://issuer.example",
+        "ftp://127.0.0.1",
+        "https://a@b",
+        "https://a?b",
+        "https://a#b",
+        "https://",
+        "a",
+    ):
+        with pytest.raises(ValueError, match="issuer"):
+            protect(who_calls, issuer=issuer, audience=AUDIENCE)  # type: ignore[arg-type]
+
+
+def test_a_realm_that_would_break_the_challenge_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="quotes"):
+        protect(who_calls, issuer="https://issuer.example", audience='a"b')  # type: ignore[arg-type]
