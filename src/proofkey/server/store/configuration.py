@@ -48,7 +48,7 @@ DISABLE_CLIENT = Statement(
 _KEY = "workspace_id, key_use, generation, announced_at, active_at, private_part, public_part"
 FIND_KEYS = Statement(
     "workspace_id",
-    f"SELECT {_KEY} FROM keys WHERE workspace_id = :workspace_id ORDER BY key_use, generation",  # noqa: S608
+    f"SELECT {_KEY} FROM keys WHERE workspace_id = :workspace_id",  # noqa: S608
 )
 FIND_KEY = Statement(
     "workspace_id key_use generation",
@@ -108,7 +108,8 @@ class Configuration(Recorder):
 
     async def find_keys(self, workspace_id: str) -> tuple[StoredKey, ...]:
         """All keys kept under this workspace."""
-        return tuple(_key_of(row) for row in await self._database.read(FIND_KEYS, (workspace_id,)))
+        keys = [_key_of(row) for row in await self._database.read(FIND_KEYS, (workspace_id,))]
+        return tuple(sorted(keys, key=lambda key: (key.use, key.generation)))
 
     async def keep_key(self, key: StoredKey) -> StoredKey:
         """Write *key* unless that generation exists."""

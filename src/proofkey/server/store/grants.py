@@ -35,6 +35,7 @@ KEEP_GRANT = Statement(
     GRANT + " now",
     f"""INSERT INTO grants ({_NAMES}) SELECT {_GIVEN} WHERE {{live_here :}}
     ON CONFLICT (workspace_id, id) DO NOTHING RETURNING attempt""",
+    {"user_id": "TEXT", "session_id": "BYTEA", "consent_id": "BYTEA"},
 )
 STORED_ATTEMPT = Statement(
     "workspace_id id", "SELECT attempt FROM grants WHERE workspace_id = :workspace_id AND id = :id"

@@ -53,20 +53,29 @@ def _spell_out(macro: re.Match[str]) -> str:
 
 
 class Statement:
-    """One SQL text for both databases. *names* lists the parameters of `run` in order; each occurs as `:name`."""
+    """One SQL text for both databases. *names* lists the parameters in the order of their values; each occurs as `:name`.
 
-    __slots__ = ("names", "text")
+    *types* names the type of parameters that are compared with NULL, which PostgreSQL cannot guess.
+    """
 
-    def __init__(self, names: str, text: str) -> None:
+    __slots__ = ("names", "text", "types")
+
+    def __init__(self, names: str, text: str, types: Mapping[str, str] | None = None) -> None:
         self.names = tuple(names.split())
+        self.types = types or {}
         self.text = _MACRO.sub(_spell_out, text)
         used = set(_PARAMETER.findall(self.text))
         if used != set(self.names):
             raise ValueError(f"a statement names {sorted(self.names)} and uses {sorted(used)}")
 
-    def numbered(self, mark: str) -> str:
-        """The text with `:name` as *mark* and the parameter's number, counted from 1."""
-        return _PARAMETER.sub(lambda found: f"{mark}{self.names.index(found[1]) + 1}", self.text)
+    def numbered(self, mark: str, *, typed: bool = False) -> str:
+        """The text with `:name` as *mark* and the parameter's number, counted from 1; *typed* where a type is named."""
+
+        def spell(found: re.Match[str]) -> str:
+            number = f"{mark}{self.names.index(found[1]) + 1}"
+            return f"CAST({number} AS {self.types[found[1]]})" if typed and found[1] in self.types else number
+
+        return _PARAMETER.sub(spell, self.text)
 
 
 Step: TypeAlias = tuple[Statement, Values]

@@ -20,23 +20,22 @@ class _Walk:
     """How one table is walked: where a chunk ends, and what in it has ended."""
 
     begins: Any
-    find_last: Statement
+    chunk: Statement
     remove: Statement
 
 
 def _walk(table: str, key: str, begins: object, ended: str) -> _Walk:
-    find_last = Statement(
+    chunk = Statement(
         "workspace_id after size",
-        f"""SELECT MAX(chunk.{key}), COUNT(*) FROM (
-            SELECT {key} FROM {table} WHERE workspace_id = :workspace_id AND {key} > :after
-            ORDER BY {key} LIMIT :size) AS chunk""",  # noqa: S608 - only names of columns
+        f"""SELECT {key} FROM {table} WHERE workspace_id = :workspace_id AND {key} > :after
+        ORDER BY {key} LIMIT :size""",  # noqa: S608 - only names of columns
     )
     remove = Statement(
         "workspace_id after last before",
         f"""DELETE FROM {table}
         WHERE workspace_id = :workspace_id AND {key} > :after AND {key} <= :last AND ({ended}) RETURNING {key}""",  # noqa: S608
     )
-    return _Walk(begins, find_last, remove)
+    return _Walk(begins, chunk, remove)
 
 
 _WALKS = (
@@ -84,8 +83,9 @@ class Sweep(Recorder):
 
 
 def _purge_chunk(walk: _Walk, workspace_id: str, before: int, after: Any, size: int) -> Script[tuple[int, Any, int]]:
-    last, seen = (yield walk.find_last, (workspace_id, after, size))[0]
+    seen = yield walk.chunk, (workspace_id, after, size)
     if not seen:
         return 0, after, 0
+    last = seen[-1][0]
     removed = yield walk.remove, (workspace_id, after, last, before)
-    return len(removed), last, seen
+    return len(removed), last, len(seen)

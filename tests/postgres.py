@@ -1,0 +1,117 @@
+"""A PostgreSQL of the test run's own: Debian's binaries, an unprivileged user, a free port on 127.0.0.1, gone at the end."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_DEBIAN = Path("/usr/lib/postgresql")
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "shared_buffers": "32MB",
+    "max_connections": "100",
+    "log_min_messages": "fatal",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """A running server; its one superuser needs no password."""
+
+    binaries: Path
+    port: int
+    as_user: dict[str, Any] = field(default_factory=dict)
+
+    def url(self, database: str) -> str:
+        """The address of *database*."""
+        return f"postgresql://proofkey@127.0.0.1:{self.port}/{database}"
+
+    def run(self, program: str, *arguments: str) -> None:
+        """One of PostgreSQL's own programs, connected to this server."""
+        connect = ("--host=127.0.0.1", f"--port={self.port}", "--username=proofkey")
+        done = subprocess.run([self.binaries / program, *connect, *arguments], capture_output=True, text=True, cwd="/")
+        assert done.returncode == 0, done.stderr
+
+
+def _find_binaries() -> Path:
+    versions = [path for path in _DEBIAN.glob("*/bin") if (path / "initdb").exists()]
+    assert versions, f"no PostgreSQL under {_DEBIAN}: apt-get install postgresql"
+    return max(versions, key=lambda path: int(path.parent.name))
+
+
+def _unprivileged() -> dict[str, Any]:
+    """What makes a child process run as somebody harmless; PostgreSQL refuses to run as root."""
+    if os.getuid() != 0:
+        return {}
+    names = {entry.pw_name: entry for entry in pwd.getpwall()}
+    user = names.get("postgres") or names["nobody"]
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], postgres: Postgres) -> None:
+    ready = [postgres.binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(postgres.port)]
+    for _ in range(600):
+        assert server.poll() is None, "PostgreSQL ended before it was ready"
+        if subprocess.run(ready, cwd="/").returncode == 0:
+            return
+        time.sleep(0.05)
+    raise AssertionError("PostgreSQL was not ready within half a minute")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A server for the whole run (one for each worker)."""
+    binaries, as_user = _find_binaries(), _unprivileged()
+    folder = Path(tempfile.mkdtemp(prefix="proofkey-postgres-"))
+    if as_user:
+        os.chown(folder, as_user["user"], as_user["group"])
+    data = folder / "data"
+    try:
+        initdb = [binaries / "initdb", "-D", data, "-U", "proofkey", "--auth=trust", "--no-sync"]
+        made = subprocess.run(
+            [*initdb, "--encoding=UTF8", "--locale=C.UTF-8"], capture_output=True, text=True, cwd=folder, **as_user
+        )
+        assert made.returncode == 0, made.stderr
+        running = Postgres(binaries, _free_port(), as_user)
+        settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(running.port)}.items()]
+        server = subprocess.Popen([binaries / "postgres", "-D", data, *settings], cwd=folder, **as_user)
+        try:
+            _wait_until_ready(server, running)
+            yield running
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(30)
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """The address of a fresh, empty database."""
+    name = f"proofkey_{secrets.token_hex(6)}"
+    postgres.run("createdb", "--template=template0", name)
+    yield postgres.url(name)
+    postgres.run("dropdb", "--force", name)
