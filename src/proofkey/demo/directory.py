@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
@@ -72,7 +73,7 @@ class Directory:
     @property
     def database(self) -> str:
         """The URL of the directory's own database."""
-        return f"sqlite:///{self.path / 'proofkey.db'}"
+        return f"sqlite://{quote(str(self.path / 'proofkey.db'))}"
 
     @property
     def certificates(self) -> Path:
