@@ -36,7 +36,6 @@ def test_a_token_of_this_client_and_a_live_grant_is_a_proof() -> None:
 @pytest.mark.parametrize(
     ("token", "live", "client", "reason"),
     [
-        (TOKEN, None, SPA, "refresh_grant_dead"),
         (TOKEN, LIVE, WEB, "refresh_of_another_client"),
         (changed(TOKEN, secret=b"x" * 16), LIVE, SPA, "refresh_secret_differs"),
         (TOKEN, changed(LIVE, grant=changed(GRANT, refresh_hash=None)), SPA, "refresh_secret_differs"),
