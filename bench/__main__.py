@@ -71,7 +71,7 @@ async def measure_rounds(gauges: dict[str, Gauge], asked: argparse.Namespace) ->
     costs: dict[str, dict[str, list[float]]] = {figure: {name: [] for name in gauges} for figure in figures}
     for turn in range(asked.rounds + 1):
         signature = f"one ES256 signature takes {time_signature(choose_cores()[0]):.0f} µs"
-        say(f"round {turn} of {asked.rounds}, {signature}" if turn else f"warming up, {signature}")
+        say(f"round {turn} of {asked.rounds}, {signature}" if turn else f"round that does not count, {signature}")
         for figure in figures:
             for name, gauge in gauges.items():
                 cost = await getattr(gauge, figure)(counts[name])
@@ -93,7 +93,8 @@ async def measure_rss(gauge: Gauge) -> Line:
 async def measure_running(started: list[Running], asked: argparse.Namespace) -> list[Line]:
     """All figures that need the servers to run side by side."""
     gauges = {running.subject.name: Gauge(running) for running in started}
-    for gauge in gauges.values():
+    for name, gauge in gauges.items():
+        say(f"signing in and warming up: {name}")
         await gauge.prepare()
     lines = await measure_rounds(gauges, asked)
     if "rss" in asked.only:

@@ -63,11 +63,12 @@ class Gauge:
         self.bearer = Journey(running, running.application(running.subject.bearer))
 
     async def prepare(self) -> None:
-        """Sign in once with each application, and see that a code is spent once."""
+        """Sign in with each application, see that a code is spent once, and warm up."""
         await self.journey.sign_in()
         await check_single_use(self.journey)  # some servers end the remembered consent with it
         await self.journey.sign_in()
         await self.bearer.sign_in()
+        await self.flow(self.running.subject.warm_up)
 
     async def flow(self, n: int) -> float:
         """A whole sign-in: GET /authorize with session and consent, POST /token."""

@@ -41,13 +41,15 @@ class Subject:
     """A server to measure: its command, given a free port and an empty folder.
 
     `bearer` names the application whose access tokens its userinfo and introspection accept.
-    `cost` is roughly what a flow costs beside ours, so that a round of every subject takes about as long.
+    `cost` is roughly what a flow costs beside ours, so that a round of every subject takes about as long; `warm_up` how
+    many flows it takes until a flow gets no cheaper (a compiler that learns while it runs needs thousands).
     """
 
     name: str
     command: Callable[[int, Path], list[str]]
     bearer: str
     cost: int
+    warm_up: int
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ def proofkey(database: str | None = None) -> Subject:
     def command(_port: int, folder: Path) -> list[str]:
         return [str(BIN / "proofkey"), "dev", "--json", "--port", "0", "--data", str(folder / "data"), *options]
 
-    return Subject(name, command, "web", 1)
+    return Subject(name, command, "web", 1, 1_000)
 
 
 def npm_oidc_provider() -> Subject:
@@ -109,7 +111,7 @@ def npm_oidc_provider() -> Subject:
     def command(port: int, _folder: Path) -> list[str]:
         return [str(BIN / "node"), str(HERE / "peers" / "oidc_provider.mjs"), str(port)]
 
-    return Subject("oidc-provider", command, "web", 2)
+    return Subject("oidc-provider", command, "web", 2, 5_000)
 
 
 def authlib_flask() -> Subject:
@@ -118,7 +120,7 @@ def authlib_flask() -> Subject:
     def command(port: int, folder: Path) -> list[str]:
         return [sys.executable, "-m", "bench.peers.authlib_flask", str(port), str(folder)]
 
-    return Subject("authlib-flask", command, "web", 15)
+    return Subject("authlib-flask", command, "web", 8, 200)
 
 
 def find_free_port() -> int:
