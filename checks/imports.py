@@ -35,8 +35,11 @@ PURE = {
 
 FRAMEWORKS = {"starlette", "uvicorn", "jinja2", "asyncpg", "apsw", "structlog", "click", "rich", "typer", "fastapi"}
 INJECTED = ("server.config", "server.clock", "server.entropy")
-FLOW = ("protocol", "jose", "seal", "server.store.contract", "server.keys", *INJECTED)
-EDGE = ("protocol", "server.flows", "server.identity", "server.tenancy", *INJECTED)
+CORE = tuple(f"server.{name}" for name in ("cookie", "engine", "issuer", "keys", "master_key", "sealed"))
+"""What flows work with: the deployment's keys and seals, and an issuer and its process at run time."""
+
+FLOW = ("protocol", "jose", "seal", "server.store.contract", "server.identity", *CORE, *INJECTED)
+EDGE = ("protocol", "server.asgi", "server.flows", "server.identity", "server.tenancy", *CORE, *INJECTED)
 STORE_INSIDES = ("server.store.sql", "server.store.sqlite", "server.store.postgres")
 
 
@@ -62,7 +65,11 @@ PARTS = {
     "server.config": Part(("protocol",)),
     "server.clock": Part(()),
     "server.entropy": Part(()),
-    "server.keys": Part(("protocol", "jose", "seal", "server.store.contract", *INJECTED)),
+    "server.asgi": Part(("protocol",), frozenset()),
+    "server.master_key": Part(("seal",)),
+    "server.sealed": Part(("protocol", "seal", *INJECTED), unwelcome=NO_FRAMEWORK),
+    "server.keys": Part(("protocol", "jose", "seal", "server.master_key", "server.store.contract", *INJECTED)),
+    "server.engine": Part((*FLOW, "server.flows.access_token"), unwelcome=NO_FRAMEWORK),
     "server.store": Part(("protocol", *INJECTED)),
     "server.flows": Part(FLOW, unwelcome=NO_FRAMEWORK),
     "server.identity": Part(FLOW, unwelcome=NO_FRAMEWORK),
