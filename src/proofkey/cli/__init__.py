@@ -6,6 +6,7 @@ Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 not signed in, 130 in
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -54,6 +55,9 @@ class _Commands(click.Group):
             return 1
         except (click.Abort, KeyboardInterrupt):
             return 130
+        except Exception as bug:
+            traceback.print_exception(bug)
+            return _last_words("failed", f"something unexpected happened: {type(bug).__name__}", "unexpected", 1)
         return status if isinstance(status, int) else 0
 
 

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import click
+import structlog
 
-from proofkey.cli.running import failures_in_words, run_until_stopped, settle_memory, stop_at_once
+from proofkey.cli.running import begin, failures_in_words, run_until_stopped, settle_memory
 from proofkey.demo.deployment import Options, Prepared, apply_declaration, listeners, prepare
 from proofkey.demo.description import describe, render_summary
 from proofkey.server.clock import wall_clock
@@ -17,6 +18,7 @@ from proofkey.server.config import ConfigError, check_public_url, is_loopback
 from proofkey.server.listen import serve
 from proofkey.server.log import configure_logging
 
+_log = structlog.get_logger()
 LAST_PORT = 65_533
 """The app and the API take the next two."""
 
@@ -53,7 +55,7 @@ def dev(
         raise click.UsageError("--host must be a loopback address: proofkey dev is for this machine only")
     if fresh and database is not None:
         raise click.UsageError("--fresh empties the data directory and cannot empty a --database elsewhere")
-    stop_at_once()
+    begin()
     configure_logging("info", as_text=True)
     options = Options(data, host, port, _sound(public_url), fresh, database, tls, config)
     with failures_in_words():
@@ -82,6 +84,8 @@ async def _run(prepared: Prepared, stop: asyncio.Event, *, as_json: bool) -> Non
 
 def _announce(prepared: Prepared, *, as_json: bool) -> None:
     settle_memory()
+    for bound in prepared.sockets.issuer:
+        _log.info("listening", address=bound.getsockname()[0], port=bound.getsockname()[1], owner=prepared.is_owner)
     description = describe(prepared)
     if as_json:
         import msgspec

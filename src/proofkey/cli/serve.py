@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from proofkey.cli.running import failures_in_words, run_until_stopped, settle_memory, stop_at_once
+from proofkey.cli.running import begin, failures_in_words, run_until_stopped, settle_memory
 from proofkey.server.clock import wall_clock
 from proofkey.server.listen import Listener, PortTaken, bind
 from proofkey.server.listen import serve as serve_listeners
@@ -30,7 +30,7 @@ from proofkey.server.tenancy.server_settings import ServerSettings, read_server_
 )
 def serve(*, config: Path) -> None:
     """Serve the deployment whose settings stand under `server:` in the file."""
-    stop_at_once()
+    begin()
     with failures_in_words():
         settings = read_server_settings(read_declaration_file(config))
         configure_logging(settings.config.log_level, as_text=sys.stderr.isatty())

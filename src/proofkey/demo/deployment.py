@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,7 +21,7 @@ import msgspec
 from proofkey.demo.directory import Directory, Remembered
 from proofkey.demo.seed import demo_schema
 from proofkey.server.clock import Clock
-from proofkey.server.config import DEVELOPMENT_THROTTLE, Config
+from proofkey.server.config import DEVELOPMENT_THROTTLE, Config, Throttle, is_numeric
 from proofkey.server.entropy import Entropy
 from proofkey.server.listen import Listener, PortTaken, bind, bind_loopback, port_of
 from proofkey.server.tenancy.declaration import declare
@@ -30,6 +30,9 @@ from proofkey.server.tenancy.declared import Declaration, DeclaredWorkspace
 if TYPE_CHECKING:
     from proofkey.server.local_ca import LocalAuthority
 
+Ports: TypeAlias = tuple[int, int, int]
+"""Of the issuer, the sample app and the sample API."""
+FREE_PORTS: Ports = (0, 0, 0)
 NAMED_HOSTS = frozenset({None, "localhost", "127.0.0.1", "::1"})
 """Hosts whose issuer is called `localhost`: passkeys need a name (WebAuthn §5.1.2, RP ID)."""
 
@@ -57,9 +60,10 @@ class Sockets:
     api: socket.socket | None
 
     @property
-    def ports(self) -> tuple[int, int, int]:
+    def ports(self) -> Ports:
         """The three ports; 0 for what does not listen."""
-        return (port_of(self.issuer[0]), *(port_of(bound) if bound else 0 for bound in (self.app, self.api)))  # type: ignore[return-value]
+        app, api = (port_of(bound) if bound else 0 for bound in (self.app, self.api))
+        return port_of(self.issuer[0]), app, api
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +107,12 @@ def prepare(options: Options, entropy: Entropy) -> Prepared:
         starting.enter_context(directory.starting())
         owner = directory.own()
         if options.fresh:
+            directory.check_may_empty()
+        last = None if options.fresh else directory.remembered(entropy)
+        sockets = _bind(options, last.ports if last else FREE_PORTS, owner=owner)
+        if options.fresh:
             directory.empty()
-        remembered = directory.remembered(entropy)
-        sockets = _bind(options, remembered, owner=owner)
+        remembered = last or directory.remembered(entropy)
         app_url, api_url = _sample_urls(options, remembered, sockets)
         public_url = _public_url(options, remembered, sockets)
         declaration, throttle = _declare(options, remembered, app_url, api_url)
@@ -116,12 +123,14 @@ def prepare(options: Options, entropy: Entropy) -> Prepared:
             development=True,
             throttle=throttle,
         )
+        workspaces = [declared.workspace for declared in declaration.workspaces]
+        issuers = [config.issuer_for(workspace.tenant, workspace.slug) for workspace in workspaces]
         return Prepared(
             options,
             directory,
             remembered,
             sockets,
-            _authority(options, directory, public_url),
+            _authority(options, directory, issuers),
             app_url,
             api_url,
             config,
@@ -130,21 +139,20 @@ def prepare(options: Options, entropy: Entropy) -> Prepared:
         )
 
 
-def _bind(options: Options, remembered: Remembered, *, owner: bool) -> Sockets:
+def _bind(options: Options, last_ports: Ports, *, owner: bool) -> Sockets:
     """All sockets or none. With port 0, the ports of the last start are taken again where they are free."""
     if options.port:
-        following = (options.port + 1, options.port + 2)
-        return _bind_three(options.host, (options.port, *following), owner=owner)
-    if owner and all(remembered.ports):
+        return _bind_three(options.host, (options.port, options.port + 1, options.port + 2), owner=owner)
+    if owner and all(last_ports):
         try:
-            return _bind_three(options.host, remembered.ports, owner=owner)
+            return _bind_three(options.host, last_ports, owner=owner)
         except PortTaken:
             pass
-    return _bind_three(options.host, (0, 0, 0), owner=owner)
+    return _bind_three(options.host, FREE_PORTS, owner=owner)
 
 
-def _bind_three(host: str | None, ports: tuple[int, int, int], *, owner: bool) -> Sockets:
-    issuer = bind_loopback(ports[0]) if host in (None, "localhost") else (bind(str(host), ports[0]),)
+def _bind_three(host: str | None, ports: Ports, *, owner: bool) -> Sockets:
+    issuer = bind_loopback(ports[0]) if host is None or not is_numeric(host) else (bind(host, ports[0]),)
     if not owner:
         return Sockets(issuer, None, None)
     bound: list[socket.socket] = [*issuer]
@@ -175,7 +183,7 @@ def _public_url(options: Options, remembered: Remembered, sockets: Sockets) -> s
     return f"{'https' if options.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port_of(sockets.issuer[0])}"
 
 
-def _declare(options: Options, remembered: Remembered, app_url: str, api_url: str) -> tuple[Declaration, Any]:
+def _declare(options: Options, remembered: Remembered, app_url: str, api_url: str) -> tuple[Declaration, Throttle]:
     if options.config is None:
         schema = demo_schema(remembered.secrets, app_url=app_url, api_url=api_url)
         return declare(schema, resolve=str, development=True), DEVELOPMENT_THROTTLE
@@ -189,13 +197,12 @@ def _declare(options: Options, remembered: Remembered, app_url: str, api_url: st
     return declaration, throttle_of(file.schema.server, DEVELOPMENT_THROTTLE)
 
 
-def _authority(options: Options, directory: Directory, public_url: str) -> LocalAuthority | None:
+def _authority(options: Options, directory: Directory, issuers: Iterable[str]) -> LocalAuthority | None:
     if not options.tls:
         return None
     from proofkey.server.local_ca import open_local_authority
 
-    tenants = ("demo",) if "{tenant}" in public_url else ("",)
-    hosts = [urlsplit(public_url.replace("{tenant}", tenant).replace("{region}.", "")).hostname for tenant in tenants]
+    hosts = [urlsplit(issuer).hostname for issuer in issuers]
     names = ["localhost", "127.0.0.1", "::1", *(host for host in (*hosts, options.host) if host)]
     return open_local_authority(directory.certificates, tuple(dict.fromkeys(names)))
 

@@ -106,12 +106,16 @@ class Directory:
     def _open_lock(self, name: str) -> int:
         return os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def empty(self) -> None:
-        """Remove everything of ours, as its owner. Raises `DirectoryRefused` for a directory that is not ours."""
+    def check_may_empty(self) -> None:
+        """Raise `DirectoryRefused` for a directory that is not ours, or in use by another process."""
         if not self._is_ours:
             raise DirectoryRefused("data_foreign", f"{self.path} was not made by proofkey dev: nothing was removed")
         if self._owner_lock is None:
             raise DirectoryRefused("data_in_use", f"{self.path} is in use by another process: stop it first")
+
+    def empty(self) -> None:
+        """Remove everything of ours. Raises as `check_may_empty`."""
+        self.check_may_empty()
         for name in _OWN_FILES:
             (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.certificates, ignore_errors=True)

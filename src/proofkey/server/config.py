@@ -12,7 +12,7 @@ from proofkey.protocol.records import MINUTE, SECOND
 
 RESERVED_TENANTS = frozenset({"api", "console", "healthz", "readyz", "metrics", "static", "oauth2", ".well-known"})
 LOG_LEVELS = ("debug", "info", "warning", "error")
-DATABASE_SCHEMES = ("sqlite", "postgresql", "postgres")
+DATABASES = ("sqlite:///", "postgresql://", "postgres://")
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -67,6 +67,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_numeric(host: str) -> bool:
+    """Whether *host* is an address and not a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """Settings of one deployment.
@@ -89,8 +98,8 @@ class Config:
 
     def __post_init__(self) -> None:
         check_public_url(self.public_url, development=self.development)
-        if urlsplit(self.database).scheme not in DATABASE_SCHEMES:
-            raise ConfigError("database", "must start with sqlite:/// or postgresql://")
+        if not self.database.startswith(DATABASES):
+            raise ConfigError("database", "must be sqlite:///ABSOLUTE/PATH or postgresql://…")
         if len(self.master_key) != 32:
             raise ConfigError("master_key", "must be 32 bytes")
         if self.region and not is_slug(self.region):

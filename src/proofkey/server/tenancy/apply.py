@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -46,8 +45,8 @@ async def apply(
         changes += [change async for change in _apply_workspace(declared.workspace, store, now)]
         for application in declared.applications:
             changes += [change async for change in _apply_application(declared, application, store, master_key, now)]
-        people = (_settle(declared, person, store, now, entropy) for person in declared.people)
-        for settled in await asyncio.gather(*people):
+        for person in declared.people:
+            settled = await _settle(declared, person, store, now, entropy)
             changes += [change async for change in _apply_person(settled, store, now)]
     return tuple(changes)
 
