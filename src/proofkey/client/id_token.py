@@ -1,0 +1,74 @@
+"""What an ID token must say before a client believes who is there (OpenID Connect Core §3.1.3.7, §12.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proofkey import jose
+from proofkey.client.messages import Claims, ResponseRefused
+from proofkey.protocol.records import SECOND
+
+LEEWAY_FOR = 30 * SECOND
+
+
+class IdTokenRefused(ResponseRefused):
+    """The ID token is not about this login."""
+
+
+def check_id_token(
+    claims: Claims,
+    *,
+    expected_issuer: str,
+    expected_client_id: str,
+    expected_nonce: str,
+    now: int,
+    access_token: str | None = None,
+) -> str:
+    """Hold the claims of a verified ID token against the login it should answer, at *now* (milliseconds); returns `sub`.
+
+    `at_hash` is compared where it is there and *access_token* is given. Raises `IdTokenRefused`.
+    """
+    subject = _check_about(claims, expected_issuer, expected_client_id)
+    if claims.get("nonce") != expected_nonce:
+        raise IdTokenRefused("id_token_nonce_differs", "nonce of the ID token is not the one of this login")
+    _check_times(claims, now)
+    at_hash = claims.get("at_hash")
+    if at_hash is not None and access_token is not None and at_hash != jose.left_half_hash(access_token):
+        raise IdTokenRefused("id_token_at_hash_differs", "at_hash of the ID token is of another access token")
+    return subject
+
+
+def check_refreshed_id_token(
+    claims: Claims, *, expected_issuer: str, expected_client_id: str, expected_subject: str, now: int
+) -> None:
+    """An ID token that came with a refresh is about the same person (OpenID Connect Core §12.2)."""
+    if _check_about(claims, expected_issuer, expected_client_id) != expected_subject:
+        raise IdTokenRefused("id_token_subject_differs", "sub of the refreshed ID token is another person")
+    _check_times(claims, now)
+
+
+def _check_about(claims: Claims, expected_issuer: str, expected_client_id: str) -> str:
+    if claims.get("iss") != expected_issuer:
+        raise IdTokenRefused("id_token_issuer_differs", "iss of the ID token is another issuer")
+    if claims.get("aud") not in (expected_client_id, [expected_client_id]):
+        raise IdTokenRefused("id_token_audience_differs", "aud of the ID token is not this client alone")
+    if claims.get("azp", expected_client_id) != expected_client_id:
+        raise IdTokenRefused("id_token_azp_differs", "azp of the ID token is another client")
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not subject:
+        raise IdTokenRefused("id_token_subject_missing", "sub of the ID token is missing")
+    return subject
+
+
+def _check_times(claims: Claims, now: int) -> None:
+    expires_at, issued_at = _moment(claims.get("exp")), _moment(claims.get("iat"))
+    if expires_at is None or issued_at is None:
+        raise IdTokenRefused("id_token_times_malformed", "exp or iat of the ID token is missing or no number")
+    if now >= expires_at + LEEWAY_FOR:
+        raise IdTokenRefused("id_token_expired", "The ID token has expired: compare the clocks")
+    if now < issued_at - LEEWAY_FOR:
+        raise IdTokenRefused("id_token_from_the_future", "The ID token was issued in the future: compare the clocks")
+
+
+def _moment(numeric_date: Any) -> int | None:
+    return numeric_date * SECOND if type(numeric_date) is int else None

@@ -1,0 +1,87 @@
+"""What a client sends and how it reads what comes back, without sending anything (RFC 6749 §5, RFC 7617).
+
+1. A request is a value; whoever has a network sends it.
+2. Nothing in an answer is believed by its look: status, JSON and types are checked, texts are cut and made printable.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from urllib.parse import quote_plus, urlencode
+
+from proofkey.protocol.errors import Refusal
+
+Claims: TypeAlias = Mapping[str, Any]
+_MAX_TEXT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request, ready to be sent. Redirects are not to be followed."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a client knows about itself: as registered, to the byte. A public client has no secret."""
+
+    client_id: str
+    redirect_uri: str
+    client_secret: str | None = field(default=None, repr=False)
+
+
+class ResponseRefused(Refusal):
+    """An answer that must not be believed, or is none: the client stops here."""
+
+    code = "invalid_response"
+
+
+class ServerRefused(Refusal):
+    """The server said no: `code` and `error_description` are its words."""
+
+    def __init__(self, reason: str, *, code: object, told: object) -> None:
+        super().__init__(reason)
+        self.code = printable(code) or "server_error"
+        self.told = printable(told)
+
+    @property
+    def error_description(self) -> str:
+        """What the server told, which ends with its own slug where it has one."""
+        return self.told or f"The server refused and did not say why [{self.reason}]"
+
+
+def printable(text: object) -> str:
+    """*text* from the other side, fit for a terminal: no control characters, not too long."""
+    return "".join(letter for letter in str(text or "")[:_MAX_TEXT] if letter.isprintable())
+
+
+def form_request(url: str, parameters: Mapping[str, str], registration: Registration) -> HttpRequest:
+    """A form that the client authenticates: by Basic with a secret, else by its client_id alone (RFC 6749 §2.3.1)."""
+    headers = [("accept", "application/json"), ("content-type", "application/x-www-form-urlencoded")]
+    if registration.client_secret is None:
+        parameters = {**parameters, "client_id": registration.client_id}
+    else:
+        pair = f"{quote_plus(registration.client_id)}:{quote_plus(registration.client_secret)}"
+        headers.append(("authorization", f"Basic {b64encode(pair.encode('ascii')).decode('ascii')}"))
+    return HttpRequest("POST", url, tuple(headers), urlencode(parameters).encode("ascii"))
+
+
+def read_object(status: int, body: bytes) -> dict[str, Any]:
+    """The JSON object of a 200. Raises `ServerRefused` with the server's words, `ResponseRefused` for anything else."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    if status == 200 and isinstance(answer, dict):
+        return answer
+    if isinstance(answer, dict) and isinstance(answer.get("error"), str):
+        raise ServerRefused("server_refused", code=answer["error"], told=answer.get("error_description"))
+    raise ResponseRefused("response_unreadable", "The server's answer is no JSON object", detail=f"status {status}")

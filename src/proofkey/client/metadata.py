@@ -1,0 +1,69 @@
+"""The authorization server's metadata, as a client reads them (RFC 8414, OpenID Connect Discovery §4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from proofkey.client.messages import HttpRequest, ResponseRefused, read_object
+from proofkey.protocol.issuer import is_safe_address, metadata_addresses
+
+_REQUIRED = ("authorization_endpoint", "token_endpoint")
+_ENDPOINTS = (
+    *_REQUIRED,
+    "jwks_uri",
+    "userinfo_endpoint",
+    "revocation_endpoint",
+    "introspection_endpoint",
+    "end_session_endpoint",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerMetadata:
+    """An issuer, where its endpoints are (None: it has none), and whether its answers name it (RFC 9207 §3)."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str | None
+    userinfo_endpoint: str | None
+    revocation_endpoint: str | None
+    introspection_endpoint: str | None
+    end_session_endpoint: str | None
+    names_itself: bool
+
+
+def metadata_requests(issuer: str) -> tuple[HttpRequest, HttpRequest]:
+    """The two places to ask, the second where the first does not answer 200."""
+    first, second = (HttpRequest("GET", url, (("accept", "application/json"),)) for url in metadata_addresses(issuer))
+    return first, second
+
+
+def read_metadata(status: int, body: bytes, *, expected_issuer: str) -> ServerMetadata:
+    """Metadata that name *expected_issuer* to the byte and have what this flow needs. Raises `ResponseRefused`."""
+    if status != 200:
+        raise ResponseRefused("metadata_not_found", "The issuer has no metadata at its well-known address")
+    metadata = read_object(status, body)
+    if metadata.get("issuer") != expected_issuer:
+        raise ResponseRefused("metadata_issuer_differs", "The metadata are of another issuer: compare to the byte")
+    methods = metadata.get("code_challenge_methods_supported")
+    if not isinstance(methods, list) or "S256" not in methods:
+        raise ResponseRefused("metadata_without_s256", "The issuer does not announce PKCE with S256")
+    return ServerMetadata(
+        issuer=expected_issuer,
+        names_itself=metadata.get("authorization_response_iss_parameter_supported") is True,
+        **_read_endpoints(metadata),
+    )
+
+
+def _read_endpoints(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    endpoints = {name: metadata.get(name) for name in _ENDPOINTS}
+    for name, url in endpoints.items():
+        absent = url is None and name not in _REQUIRED
+        if not absent and not (isinstance(url, str) and is_safe_address(url)):
+            raise ResponseRefused(
+                "metadata_endpoint_unusable", "An endpoint is missing, or neither https nor loopback", parameters=[name]
+            )
+    return endpoints

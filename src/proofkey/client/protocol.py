@@ -1,0 +1,216 @@
+"""The client's side of the Authorization Code flow, as pairs of request and reading (RFC 6749 §4.1, RFC 7636, RFC 9207).
+
+1. Nothing here waits, reads a clock or throws dice: entropy comes in, requests go out, answers are read.
+2. An answer counts once its address, `state` and `iss` are those of this login; only a `Callback` can be exchanged.
+3. The verifier is always there, always S256.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlencode
+
+from proofkey.client.messages import (
+    Claims,
+    HttpRequest,
+    Registration,
+    ResponseRefused,
+    ServerRefused,
+    form_request,
+    read_object,
+)
+from proofkey.client.metadata import ServerMetadata
+from proofkey.protocol.pkce import challenge_for, encode_challenge
+
+ENTROPY = 96
+"""How many random bytes one login takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLogin:
+    """A login that was begun: `url` is where the person goes, the rest is for whoever comes back with an answer."""
+
+    url: str
+    issuer: str
+    iss_required: bool
+    registration: Registration
+    scope: str
+    state: str
+    nonce: str
+    code_verifier: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """An answer that belongs to its login. Only `read_callback` makes one."""
+
+    code: str = field(repr=False)
+    pending: PendingLogin
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A token response (RFC 6749 §5.1); `expires_in` in seconds, `scope` None where it is what was asked for."""
+
+    access_token: str = field(repr=False)
+    expires_in: int | None
+    refresh_token: str | None = field(repr=False)
+    id_token: str | None = field(repr=False)
+    scope: str | None
+
+
+def begin_login(
+    metadata: ServerMetadata,
+    registration: Registration,
+    *,
+    scope: str,
+    entropy: bytes,
+    extra: Mapping[str, str] | None = None,
+) -> PendingLogin:
+    """A new login with its own verifier, state and nonce, made of `ENTROPY` random bytes that are used for nothing else.
+
+    *extra* are further parameters (`prompt`, `resource`, `login_hint` …); they cannot replace those of the flow.
+    """
+    if len(entropy) != ENTROPY:
+        raise ValueError(f"entropy must be {ENTROPY} random bytes")
+    code_verifier, state, nonce = (_encode(entropy[at : at + 32]) for at in (0, 32, 64))
+    parameters = {
+        **(extra or {}),
+        "response_type": "code",
+        "client_id": registration.client_id,
+        "redirect_uri": registration.redirect_uri,
+        "scope": scope,
+        "state": state,
+        "nonce": nonce,
+        "code_challenge": encode_challenge(challenge_for(code_verifier)),
+        "code_challenge_method": "S256",
+    }
+    endpoint = metadata.authorization_endpoint
+    return PendingLogin(
+        url=f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(parameters)}",
+        issuer=metadata.issuer,
+        iss_required=metadata.names_itself,
+        registration=registration,
+        scope=scope,
+        state=state,
+        nonce=nonce,
+        code_verifier=code_verifier,
+    )
+
+
+def _encode(random: bytes) -> str:
+    return urlsafe_b64encode(random).rstrip(b"=").decode("ascii")
+
+
+def read_callback(url: str, pending: PendingLogin) -> Callback:
+    """The code in the address the browser came back to, once address, state and iss are those of *pending*.
+
+    Raises `ResponseRefused` for what is not this login's answer, `ServerRefused` where the answer is a refusal.
+    """
+    address, _, query = url.partition("#")[0].partition("?")
+    if address != pending.registration.redirect_uri.partition("?")[0]:
+        raise ResponseRefused("callback_address_differs", "The answer came to another address than redirect_uri")
+    sent = parse_qsl(query, keep_blank_values=True, max_num_fields=64)
+    answer = dict(sent)
+    if len(answer) != len(sent):
+        raise ResponseRefused("callback_repeats", "The answer says something twice")
+    if not hmac.compare_digest(answer.get("state", "").encode(), pending.state.encode()):
+        raise ResponseRefused("callback_state_differs", "state is not the one of this login: it belongs to another")
+    _check_iss(answer.get("iss"), pending)
+    if "error" in answer:
+        raise ServerRefused("callback_refused", code=answer["error"], told=answer.get("error_description"))
+    if not answer.get("code"):
+        raise ResponseRefused("callback_code_missing", "The answer holds no code")
+    return Callback(answer["code"], pending)
+
+
+def _check_iss(iss: str | None, pending: PendingLogin) -> None:
+    """RFC 9207 §2.4: the defence against an answer of another server (mix-up)."""
+    if iss is None and pending.iss_required:
+        raise ResponseRefused("callback_iss_missing", "iss is missing, although the issuer announces it")
+    if iss is not None and iss != pending.issuer:
+        raise ResponseRefused("callback_iss_differs", "iss is another issuer than the one this login was sent to")
+
+
+def token_request(endpoint: str, callback: Callback) -> HttpRequest:
+    """The exchange of code and verifier (RFC 6749 §4.1.3, RFC 7636 §4.5)."""
+    registration = callback.pending.registration
+    parameters = {
+        "grant_type": "authorization_code",
+        "code": callback.code,
+        "redirect_uri": registration.redirect_uri,
+        "code_verifier": callback.pending.code_verifier,
+    }
+    return form_request(endpoint, parameters, registration)
+
+
+def refresh_request(
+    endpoint: str, registration: Registration, refresh_token: str, *, scope: str | None = None
+) -> HttpRequest:
+    """The use of a refresh token (RFC 6749 §6); *scope* narrows."""
+    narrowed = {} if scope is None else {"scope": scope}
+    parameters = {"grant_type": "refresh_token", "refresh_token": refresh_token, **narrowed}
+    return form_request(endpoint, parameters, registration)
+
+
+def read_tokens(status: int, body: bytes) -> Tokens:
+    """The tokens of a token response. Raises `ServerRefused` or `ResponseRefused`."""
+    answer = read_object(status, body)
+    if str(answer.get("token_type")).lower() != "bearer":
+        raise ResponseRefused("token_type_unknown", "token_type is not Bearer: this client cannot use such a token")
+    texts = {name: answer.get(name) for name in ("access_token", "refresh_token", "id_token", "scope")}
+    expires_in = answer.get("expires_in")
+    counted = expires_in is None or (type(expires_in) is int and expires_in >= 0)
+    if not texts["access_token"] or not counted or not all(isinstance(text, str | None) for text in texts.values()):
+        raise ResponseRefused("tokens_malformed", "The token response lacks access_token or has a wrong type in it")
+    return Tokens(expires_in=expires_in, **texts)  # type: ignore[arg-type]
+
+
+def userinfo_request(endpoint: str, access_token: str) -> HttpRequest:
+    """Who the access token speaks for (OpenID Connect Core §5.3.1)."""
+    return HttpRequest("GET", endpoint, (("accept", "application/json"), ("authorization", f"Bearer {access_token}")))
+
+
+def read_userinfo(status: int, body: bytes, *, expected_subject: str) -> Claims:
+    """The claims about *expected_subject*, the ID token's `sub` (OpenID Connect Core §5.3.2)."""
+    claims = read_object(status, body)
+    if claims.get("sub") != expected_subject:
+        raise ResponseRefused("userinfo_subject_differs", "userinfo is about another person than the ID token")
+    return claims
+
+
+def introspection_request(endpoint: str, registration: Registration, token: str) -> HttpRequest:
+    """What the server says of a token now (RFC 7662 §2.1); takes a client with a secret."""
+    return form_request(endpoint, {"token": token}, registration)
+
+
+def read_introspection(status: int, body: bytes) -> Claims:
+    """What the server says of the token; `active` is a boolean."""
+    answer = read_object(status, body)
+    if not isinstance(answer.get("active"), bool):
+        raise ResponseRefused("introspection_malformed", "The introspection response lacks active")
+    return answer
+
+
+def revocation_request(endpoint: str, registration: Registration, token: str) -> HttpRequest:
+    """The end of a token, and for a refresh token of everything it stands for (RFC 7009 §2.1)."""
+    return form_request(endpoint, {"token": token}, registration)
+
+
+def read_revocation(status: int, body: bytes) -> None:
+    """Nothing, once the server has done it; a body says nothing (RFC 7009 §2.2)."""
+    if status != 200:
+        read_object(status, body)
+
+
+def logout_url(endpoint: str, *, id_token_hint: str, post_logout_redirect_uri: str, state: str) -> str:
+    """Where the browser goes to end the session at the issuer (OpenID Connect RP-Initiated Logout §2)."""
+    parameters = {
+        "id_token_hint": id_token_hint,
+        "post_logout_redirect_uri": post_logout_redirect_uri,
+        "state": state,
+    }
+    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(parameters)}"
