@@ -62,7 +62,7 @@ def test_what_was_issued_is_read_back() -> None:
     [
         (issued(iss=ISSUER + "/"), NOON, "access_token_of_another_issuer"),
         (issued(iss=None), NOON, "access_token_of_another_issuer"),
-        (issued(), NOON + 5 * MINUTE, "access_token_expired"),
+        (issued(), NOON + 5 * MINUTE, "access_token_over"),
         (issued(jti=None), NOON, "access_token_without_grant"),
         (issued(jti=7), NOON, "access_token_without_grant"),
         (issued(jti="a"), NOON, "access_token_without_grant"),

@@ -55,7 +55,7 @@ def read_access_token(claims: Mapping[str, Json], *, expected_issuer: str, now: 
     if claims.get("iss") != expected_issuer:
         raise InvalidToken("access_token_of_another_issuer")
     if now >= claims["exp"] * 1_000:
-        raise InvalidToken("access_token_expired")
+        raise InvalidToken("access_token_over")
     try:
         raw = urlsafe_b64decode(claims["jti"] + "=")
     except (KeyError, TypeError, binascii.Error):

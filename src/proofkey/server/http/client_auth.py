@@ -15,7 +15,7 @@ from proofkey.server.master_key import hash_client_secret
 async def authenticate(request: Request, params: Parameters, issuer: Issuer, engine: Engine) -> Client:
     """The client that made this request. Raises `InvalidClient` or `InvalidRequest`."""
     if b"authorization" in request.repeated:
-        raise InvalidRequest("authorization_repeated", "The Authorization header was sent more than once")
+        raise InvalidRequest("credentials_repeated", "The Authorization header was sent more than once")
     sent = parse_credentials(request.headers.get(b"authorization"), params.values)
     client = await engine.directory.find_client(issuer, sent.client_id)
     sent_hash = None
