@@ -170,7 +170,8 @@ def page_headers(*, form_action: str = "", script: bool = False) -> list[tuple[b
     """The headers of every page, names in lower case.
 
     *form_action* is one CSP source: the origin or `scheme:` of the proven return address, because a browser that
-    follows the redirect after a form checks it, too. *script* is for `render_form_post` alone. ValueError: more or
+    follows the redirect after a form checks it, too. CSP has no words for an IPv6 literal (Level 3, host-source), so that
+    one becomes any host on its port. *script* is for `render_form_post` alone. ValueError: more or
     other than one source.
 
     There is no Cross-Origin-Opener-Policy on purpose: with any value, `same-origin-allow-popups` included, a page
@@ -179,7 +180,7 @@ def page_headers(*, form_action: str = "", script: bool = False) -> list[tuple[b
     """
     if form_action and not _SOURCE.fullmatch(form_action):
         raise ValueError("form_action is not one origin or scheme")
-    policy = "; ".join(_policy(form_action, script))
+    policy = "; ".join(_policy(re.sub(r"\[.+\]", "*", form_action), script))
     return [(b"content-security-policy", policy.encode("ascii")), *_FIXED]
 
 
