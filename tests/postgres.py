@@ -90,14 +90,15 @@ def postgres() -> Iterator[Postgres]:
         os.chown(folder, as_user["user"], as_user["group"])
     data = folder / "data"
     try:
-        initdb = [binaries / "initdb", "-D", data, "-U", "proofkey", "--auth=trust", "--no-sync"]
+        initdb: list[str | Path] = [binaries / "initdb", "-D", data, "-U", "proofkey", "--auth=trust", "--no-sync"]
         made = subprocess.run(
             [*initdb, "--encoding=UTF8", "--locale=C.UTF-8"], capture_output=True, text=True, cwd=folder, **as_user
         )
         assert made.returncode == 0, made.stderr
         running = Postgres(binaries, _free_port(), as_user)
         settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(running.port)}.items()]
-        server = subprocess.Popen([binaries / "postgres", "-D", data, *settings], cwd=folder, **as_user)
+        start: list[str | Path] = [binaries / "postgres", "-D", data, *settings]
+        server = subprocess.Popen(start, cwd=folder, **as_user)
         try:
             _wait_until_ready(server, running)
             yield running
@@ -109,9 +110,8 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def postgres_url(postgres: Postgres) -> Iterator[str]:
-    """The address of a fresh, empty database."""
+def postgres_url(postgres: Postgres) -> str:
+    """The address of a fresh, empty database; it goes with the server."""
     name = f"proofkey_{secrets.token_hex(6)}"
     postgres.run("createdb", "--template=template0", name)
-    yield postgres.url(name)
-    postgres.run("dropdb", "--force", name)
+    return postgres.url(name)
