@@ -9,17 +9,19 @@
 from __future__ import annotations
 
 import hashlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet as JoseKeySet, OKPKey, RSAKey, import_key
+from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
+from joserfc.jwk import KeySet as JoseKeySet
 
 Algorithm: TypeAlias = Literal["ES256", "RS256"]
 MAX_TOKEN = 16_384
@@ -31,6 +33,7 @@ _FAMILY: Mapping[str, frozenset[str]] = {
     "OKP:Ed25519": frozenset({"EdDSA", "Ed25519"}),
     "RSA:": frozenset({"RS256", "PS256"}),
 }
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
 _ES256 = ec.ECDSA(hashes.SHA256())
 
 
@@ -43,19 +46,20 @@ class UnknownKey(TokenInvalid):
 
 
 def _encode(raw: bytes) -> bytes:
-    return urlsafe_b64encode(raw).rstrip(b"=")
+    return b2a_base64(raw, newline=False).translate(_URLSAFE, b"=")
 
 
 class SigningKey:
     """A private key that signs JWTs under one algorithm; `kid` is its RFC 7638 thumbprint."""
 
-    __slots__ = ("_heads", "_private", "alg", "kid", "public_jwk")
+    __slots__ = ("_ec", "_heads", "_rsa", "alg", "kid", "public_jwk")
 
     def __init__(self, private_der: bytes, alg: Algorithm) -> None:
         private = serialization.load_der_private_key(private_der, password=None)
         if not isinstance(private, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
             raise TypeError("a signing key is EC or RSA")
-        self._private = private
+        self._ec = private if isinstance(private, ec.EllipticCurvePrivateKey) else None
+        self._rsa: Any = None if self._ec else private
         self.alg = alg
         pem = private.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -75,16 +79,10 @@ class SigningKey:
         return (message + b"." + _encode(self._sign(message))).decode("ascii")
 
     def _sign(self, message: bytes) -> bytes:
-        if isinstance(self._private, rsa.RSAPrivateKey):
-            return self._private.sign(message, _pkcs1v15(), hashes.SHA256())
-        r, s = decode_dss_signature(self._private.sign(message, _ES256))
+        if self._ec is None:
+            return self._rsa.sign(message, padding.PKCS1v15(), hashes.SHA256())
+        r, s = decode_dss_signature(self._ec.sign(message, _ES256))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-
-def _pkcs1v15() -> Any:
-    from cryptography.hazmat.primitives.asymmetric import padding
-
-    return padding.PKCS1v15()
 
 
 def generate_key(alg: Algorithm) -> bytes:

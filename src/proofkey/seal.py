@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
 _VERSION = 1
 _HEAD = 17  # version, 4 bytes of key generation, 12 of nonce
 _MAX_TEXT = 16_384
@@ -54,7 +55,7 @@ def derive_key(secret: bytes, purpose: str) -> bytes:
 
 def encode_base64url(raw: bytes) -> str:
     """Base64url without padding (RFC 7515 §2)."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(raw, newline=False).translate(_URLSAFE, b"=").decode("ascii")
 
 
 def decode_base64url(text: str) -> bytes:

@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from proofkey.protocol.authorize import Reply
 from proofkey.protocol.errors import OAuthError
+
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*", re.ASCII)
 
 
 def code_fields(reply: Reply, code: str, issuer: str) -> tuple[tuple[str, str], ...]:
@@ -27,9 +30,13 @@ def _with_state(fields: tuple[tuple[str, str], ...], reply: Reply, issuer: str) 
     return (*fields, *state, ("iss", issuer))
 
 
+def _encode(value: str) -> str:
+    return value if _UNRESERVED.fullmatch(value) else quote(value, safe="")
+
+
 def redirect_target(reply: Reply, fields: tuple[tuple[str, str], ...]) -> str:
     """The address with the answer in its query or fragment; a query the client registered is kept (RFC 6749 §3.1.2)."""
-    encoded = "&".join(f"{name}={quote(value, safe='')}" for name, value in fields)
+    encoded = "&".join([f"{name}={_encode(value)}" for name, value in fields])
     uri = reply.address.redirect_uri
     if reply.response_mode == "fragment":
         return f"{uri}#{encoded}"

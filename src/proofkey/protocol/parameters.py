@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
@@ -19,6 +19,7 @@ MAX_QUERY = 8_192
 MAX_BODY = 65_536
 MAX_PARAMETERS = 256
 MAX_LISTED = 8
+_PLAIN = re.compile(r"[!-$&-*,-~]*", re.ASCII)  # visible ASCII that stands for itself
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LIMITS: Mapping[str, int] = {"nonce": 512, "state": 2_048, "code": 2_048, "redirect_uri": 2_048, "client_id": 2_048}
 _LISTS = frozenset({"resource"})
@@ -44,31 +45,37 @@ def parse(raw: bytes, known: frozenset[str]) -> Parameters:
     Faults are collected, not raised, because /authorize may answer at redirect_uri only once that is proven; a parameter
     with a fault has no value.
     """
-    pairs = raw.split(b"&")
+    pairs = raw.decode("latin-1").split("&")
     if len(pairs) > MAX_PARAMETERS:
         raise InvalidRequest("too_many_parameters", "The request has too many parameters")
     values: dict[str, str] = {}
-    lists: dict[str, list[str]] = {}
+    resources: list[str] = []
     faults: dict[str, InvalidRequest] = {}
-    for pair in pairs:
-        raw_name, _, raw_value = pair.partition(b"=")
-        name = _decode_name(raw_name)
-        if name not in known or not raw_value:
-            continue
+    for name, value in _known_pairs(pairs, known):
         try:
-            value = _decode_value(name, raw_value)
+            decoded = _decode_value(name, value)
         except InvalidRequest as fault:
             faults[name] = fault
             continue
         if name in _LISTS:
-            lists.setdefault(name, []).append(value)
+            resources.append(decoded)
         elif name in values:
             faults[name] = InvalidRequest("parameter_repeated", "Sent more than once", parameters=[name])
         else:
-            values[name] = value
+            values[name] = decoded
     for name in faults:
         values.pop(name, None)
-    return Parameters(values, _bounded(lists.get("resource", []), faults), faults)
+    return Parameters(values, _bounded(resources, faults), faults)
+
+
+def _known_pairs(pairs: list[str], known: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Names decoded, values not yet; unknown names and empty values are passed over."""
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        if "%" in name or "+" in name:
+            name = _unquote(name).decode("utf-8", "replace")
+        if value and name in known:
+            yield name, value
 
 
 def _bounded(listed: list[str], faults: dict[str, InvalidRequest]) -> tuple[str, ...]:
@@ -77,23 +84,18 @@ def _bounded(listed: list[str], faults: dict[str, InvalidRequest]) -> tuple[str,
     return tuple(dict.fromkeys(listed[:MAX_LISTED]))
 
 
-def _decode_name(raw: bytes) -> str:
-    if b"%" in raw or b"+" in raw:
-        raw = unquote_to_bytes(raw.replace(b"+", b" "))
-    return raw.decode("utf-8", "replace")
+def _unquote(text: str) -> bytes:
+    return unquote_to_bytes(text.replace("+", " ").encode("latin-1"))
 
 
-def _decode_value(name: str, raw: bytes) -> str:
-    if b"+" in raw:
-        raw = raw.replace(b"+", b" ")
-    if b"%" in raw:
-        raw = unquote_to_bytes(raw)
-    try:
-        value = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        raise InvalidRequest("parameter_not_utf8", "Must be UTF-8", parameters=[name]) from None
-    if _CONTROL.search(value):
-        raise InvalidRequest("parameter_control_character", "Must not hold control characters", parameters=[name])
+def _decode_value(name: str, value: str) -> str:
+    if not _PLAIN.fullmatch(value):
+        try:
+            value = _unquote(value).decode("utf-8")
+        except UnicodeDecodeError:
+            raise InvalidRequest("parameter_not_utf8", "Must be UTF-8", parameters=[name]) from None
+        if _CONTROL.search(value):
+            raise InvalidRequest("parameter_control_character", "Must not hold control characters", parameters=[name])
     if len(value) > _LIMITS.get(name, MAX_BODY):
         raise InvalidRequest("parameter_too_long", "Too long", parameters=[name])
     return value

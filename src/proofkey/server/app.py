@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
@@ -21,7 +20,7 @@ from proofkey.server.asgi import Headers, Receive, Request, Response, Scope, Sen
 from proofkey.server.clock import Clock, wall_clock
 from proofkey.server.config import Config
 from proofkey.server.engine import Engine
-from proofkey.server.entropy import Entropy
+from proofkey.server.entropy import Entropy, Pool
 from proofkey.server.http import discovery, token_state
 from proofkey.server.http.cors import Sharing, cors_headers, preflight_headers
 from proofkey.server.http.responses import json_bytes, json_response, refusal
@@ -222,9 +221,10 @@ def _note(refused: OAuthError | Unanswerable, request: Request, issuer: Issuer) 
 
 
 def create_app(
-    config: Config, *, store: Store | None = None, clock: Clock = wall_clock, entropy: Entropy = os.urandom
+    config: Config, *, store: Store | None = None, clock: Clock = wall_clock, entropy: Entropy | None = None
 ) -> App:
     """The production engine. With *store* given, the caller opens and closes it."""
+    entropy = entropy or Pool()
     kept = store if store is not None else open_store(config.database)
     master_key = MasterKey(config.master_key)
     directory = Directory(config, kept, master_key, entropy)

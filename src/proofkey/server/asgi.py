@@ -87,6 +87,8 @@ class Request:
     def address(self, trusted_proxies: tuple[str, ...]) -> str:
         """Where the person connects from: the peer, or the last address a trusted proxy saw."""
         address = self.peer
+        if not trusted_proxies:
+            return address
         forwarded = self.headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
         for hop in reversed(forwarded):
             if not _is_in(address, trusted_proxies) or not hop.strip():
