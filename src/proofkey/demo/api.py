@@ -1,6 +1,6 @@
 """The sample API: a few notes, each person their own, behind the guard (RFC 6750). Everything is kept in memory.
 
-1. Reading takes `notes:read`, writing `notes:write`; the audience is the API's own URL.
+1. Reading takes the first scope, writing the second; the audience is the API's own URL.
 2. Browsers may call from the sample app's origin alone; errors are readable there, too.
 3. Notes, people and bodies are bounded.
 """
@@ -46,9 +46,18 @@ class Notebook:
 
 
 def create_demo_api(
-    *, issuer: str, audience: str, app_origin: str, keys_url_context: ssl.SSLContext | None = None
+    *,
+    issuer: str,
+    audience: str,
+    app_origin: str,
+    keys_url_context: ssl.SSLContext | None = None,
+    scopes: Mapping[str, str] = SCOPES,
 ) -> App:
-    """The sample API as an ASGI application for tokens of *issuer*; *keys_url_context* trusts a development CA."""
+    """The sample API as an ASGI application for tokens of *issuer*; *keys_url_context* trusts a development CA.
+
+    *scopes* are at least two, with their words: the first lets read, the second lets write.
+    """
+    reading, writing = list(scopes)[:2]
     keys = IssuerKeys(issuer, tls=keys_url_context)
     notebook = Notebook()
 
@@ -63,9 +72,9 @@ def create_demo_api(
         notebook.add(access_of(scope).subject, note)
         await _answer(send, 201, _page_of(scope, notebook))
 
-    reader = Guard(read_notes, keys=keys, audience=audience, scopes=["notes:read"])
-    writer = Guard(add_note, keys=keys, audience=audience, scopes=["notes:write"])
-    return _with_cors(_with_routes({"GET": reader, "HEAD": reader, "POST": writer}), app_origin)
+    reader = Guard(read_notes, keys=keys, audience=audience, scopes=[reading])
+    writer = Guard(add_note, keys=keys, audience=audience, scopes=[writing])
+    return _with_cors(_with_routes({"GET": reader, "HEAD": reader, "POST": writer}, scopes), app_origin)
 
 
 def _page_of(scope: Scope, notebook: Notebook) -> dict[str, Any]:
@@ -73,12 +82,12 @@ def _page_of(scope: Scope, notebook: Notebook) -> dict[str, Any]:
     return {"sub": access.subject, "scope": " ".join(sorted(access.scope)), "notes": notebook.read(access.subject)}
 
 
-def _with_routes(methods: Mapping[str, App]) -> App:
+def _with_routes(methods: Mapping[str, App], scopes: Mapping[str, str]) -> App:
     async def api(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         if scope["path"] == "/":
-            await _answer(send, 200, {"name": "Proofkey's sample API", "notes": "/notes", "scopes": dict(SCOPES)})
+            await _answer(send, 200, {"name": "Proofkey's sample API", "notes": "/notes", "scopes": dict(scopes)})
         elif scope["path"] != "/notes":
             await _answer(send, 404, _mistake("not_found", "There is only /notes here [no_such_path]"))
         elif scope["method"] not in methods:

@@ -1,0 +1,98 @@
+"""How `proofkey flow` shows the messages of the flow: as text for people, one JSON object per line for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, urlsplit
+
+import click
+
+from proofkey.client.http import HttpResponse
+from proofkey.client.messages import HttpRequest
+
+Shown: TypeAlias = Mapping[str, Any]
+_HIDDEN = "(not shown)"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One message: what went out, what came in, and one sentence on what it proves. `text` is None where there is none."""
+
+    step: str
+    sent: Shown | None
+    received: Shown | None
+    proves: str
+
+
+Show: TypeAlias = Callable[[Step], None]
+
+
+def sent_of(request: HttpRequest) -> Shown:
+    """A request as it goes out; of a client's credentials only that they were sent."""
+    headers = {name: _hide(name, value) for name, value in request.headers}
+    form = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
+    return {"method": request.method, "url": request.url, "headers": headers, "parameters": form}
+
+
+def _hide(name: str, value: str) -> str:
+    return f"Basic {_HIDDEN}" if name == "authorization" and value.startswith("Basic ") else value
+
+
+def received_of(response: HttpResponse) -> Shown:
+    """A response as it came in; the body as JSON where it is."""
+    body: Any
+    try:
+        body = json.loads(response.body)
+    except (ValueError, RecursionError):
+        body = response.body.decode("utf-8", "replace")[:2_000]
+    return {"status": response.status, "body": body}
+
+
+def address_of(url: str) -> Shown:
+    """An address and its parameters, taken apart."""
+    return {"url": url, "parameters": dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))}
+
+
+def show_json(step: Step) -> None:
+    """One object on one line."""
+    shown = {"step": step.step, "sent": step.sent, "received": step.received, "proves": step.proves}
+    click.echo(json.dumps(shown, ensure_ascii=False))
+
+
+class TextShower:
+    """Numbered steps for people; colours only on a terminal."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def __call__(self, step: Step) -> None:
+        """Print one step."""
+        self._number += 1
+        title = step.step.replace("_", " ")
+        click.echo(f"\n{click.style(f'{self._number:>2}  {title}', bold=True)}")
+        _echo_side("→", step.sent)
+        _echo_side("←", step.received)
+        click.echo(f"    {click.style('✓ ' + step.proves, fg='green')}")
+
+
+def _echo_side(arrow: str, shown: Shown | None) -> None:
+    if shown is None:
+        return
+    rest = dict(shown)
+    head = [str(rest.pop(name)) for name in ("method", "status", "url") if name in rest]
+    click.echo(f"    {click.style(arrow, fg='cyan')} {' '.join(head)}".rstrip())
+    for name, value in rest.items():
+        if isinstance(value, dict) and name in {"headers", "parameters", "body"}:
+            _echo_members(value)
+        else:
+            _echo_members({name: value})
+
+
+def _echo_members(members: Mapping[str, Any]) -> None:
+    for name, value in members.items():
+        text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+        printable = "".join(letter for letter in text if letter.isprintable() or letter == "\n")
+        click.echo(f"        {click.style(name, dim=True)}  " + printable.replace("\n", "\n          "))
