@@ -252,20 +252,24 @@ def _samples(prepared: Prepared, tls: ssl.SSLContext | None) -> Sequence[Listene
         return []
     from proofkey.demo.api import create_demo_api
     from proofkey.demo.app import create_demo_app
-    from proofkey.demo.description import sample_api, sample_client_id
+    from proofkey.demo.description import sample_api, sample_client
 
     issuer = issuer_of(prepared)
     found: list[Listener] = []
-    api = sample_api(prepared.first)
-    client_id = sample_client_id(prepared.first, prepared.app_url)
-    if client_id is not None:
-        app = create_demo_app(issuer=issuer, api_url=prepared.api_url, client_id=client_id, app_url=prepared.app_url)
+    client = sample_client(prepared.first, prepared.app_url)
+    if client is not None:
+        scope = " ".join(scope for scope in client.scopes if scope != "offline_access")
+        app = create_demo_app(
+            issuer=issuer, api_url=prepared.api_url, client_id=client.id, app_url=prepared.app_url, scope=scope
+        )
         found.append(Listener(app, [prepared.sockets.app], tls))
+    api = sample_api(prepared.first)
     if api is not None:
         sample = create_demo_api(
             issuer=issuer,
             audience=api.audience,
             app_origin=prepared.app_url,
+            scopes=api.scopes,
             keys_url_context=_trusting(prepared.authority),
         )
         found.append(Listener(sample, [prepared.sockets.api], tls))

@@ -6,28 +6,29 @@ import os
 from typing import Any
 
 from proofkey.demo.deployment import Prepared, issuer_of
-from proofkey.protocol.records import Api
+from proofkey.protocol.records import Api, Client
 from proofkey.server.tenancy.declared import DeclaredApplication, DeclaredPerson, DeclaredWorkspace
 
 
 def sample_api(workspace: DeclaredWorkspace) -> Api | None:
-    """The API that the sample API plays: the workspace's first, if it has the sample's two scopes."""
+    """The API that the sample API stands in for: the workspace's first, if it has a scope."""
     first = workspace.workspace.default_api
-    return first if first is not None and {"notes:read", "notes:write"} <= set(first.scopes) else None
+    return first if first is not None and first.scopes else None
 
 
-def sample_client_id(workspace: DeclaredWorkspace, app_url: str) -> str | None:
-    """The client the sample app plays: the application `spa`, if it may return to the sample app."""
+def sample_client(workspace: DeclaredWorkspace, app_url: str) -> Client | None:
+    """The client the sample app plays: the application `spa`, if it is one and may return to the sample app."""
     for application in workspace.applications:
-        if application.name == "spa" and f"{app_url}/callback" in application.client.redirect_uris:
-            return application.client.id
+        client = application.client
+        if application.name == client.kind == "spa" and f"{app_url}/callback" in client.redirect_uris:
+            return None if application.disabled else client
     return None
 
 
 def describe(prepared: Prepared) -> dict[str, Any]:
     """Addresses, applications and people of the first workspace. What is not there is None, never absent."""
     people = [_person(person) for person in prepared.first.people if not person.disabled]
-    has_app = sample_client_id(prepared.first, prepared.app_url) is not None
+    has_app = sample_client(prepared.first, prepared.app_url) is not None
     return {
         "version": 1,
         "pid": os.getpid(),
