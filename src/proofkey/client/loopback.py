@@ -98,7 +98,7 @@ class _Visit(BaseHTTPRequestHandler):
         if is_answer and self.server.query is None:
             self.server.query = query
 
-    do_GET = answer  # the name http.server calls
+    do_GET = answer  # noqa: N815 - the name http.server calls
 
     def log_message(self, *_: Any) -> None:
         """Nothing: the request line holds the code."""
