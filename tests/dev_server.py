@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import selectors
 import signal
 import subprocess
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import psutil
 import pytest
 
 PROOFKEY = Path(sys.executable).with_name("proofkey")
@@ -58,12 +58,10 @@ class DevServer:
 
     @property
     def port(self) -> int:
-        """The port on which this process answers for the issuer."""
-        samples = {urlsplit(url).port for url in (self.told["app"], self.told["resource"]["url"])}
-        bound = psutil.Process(self.process.pid).net_connections("tcp")
-        own = {each.laddr.port for each in bound if each.status == psutil.CONN_LISTEN} - samples
-        (port,) = own
-        return port
+        """The port on which this process answers for the issuer, as it logged it."""
+        found = re.search(r"listening .*port=(\d+)", self.log)
+        assert found, self.log
+        return int(found[1])
 
     @property
     def log(self) -> str:
