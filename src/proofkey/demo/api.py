@@ -55,9 +55,9 @@ def create_demo_api(
 ) -> App:
     """The sample API as an ASGI application for tokens of *issuer*; *keys_url_context* trusts a development CA.
 
-    *scopes* are at least two, with their words: the first lets read, the second lets write.
+    *scopes* are one or more, with their words: the first lets read, the second (where there is one) lets write.
     """
-    reading, writing = list(scopes)[:2]
+    reading, writing = [*scopes, *scopes][:2]
     keys = IssuerKeys(issuer, tls=keys_url_context)
     notebook = Notebook()
 
