@@ -12,8 +12,8 @@ import httpx2
 import pytest
 
 from tests.dev_server import DevServer, StartDev
-from tests.person import Person
-from tests.relying_party import RelyingParty, is_active
+from tests.journeys.person import Person
+from tests.journeys.relying_party import RelyingParty, is_active
 
 AT_ONCE = 50
 BEHIND_A_PROXY = "http://localhost:8399"
