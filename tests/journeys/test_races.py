@@ -13,7 +13,7 @@ import pytest
 
 from tests.dev_server import DevServer, StartDev
 from tests.journeys.person import Person
-from tests.journeys.relying_party import RelyingParty, is_active
+from tests.relying_party import RelyingParty, is_active
 
 AT_ONCE = 50
 BEHIND_A_PROXY = "http://localhost:8399"
