@@ -12,7 +12,7 @@ from typing import Any, Self
 import httpx2
 
 from tests.dev_server import DevServer
-from tests.journeys.person import Person, client_of
+from tests.person import Person, client_of
 
 ALL_SCOPES = "openid profile email notes:read notes:write"
 

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from tests.dev_server import DevServer, StartDev
-from tests.journeys.person import Person
+from tests.person import Person
 from tests.relying_party import RelyingParty, is_active
 
 AT_ONCE = 50

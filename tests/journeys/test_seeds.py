@@ -17,7 +17,7 @@ import pytest
 
 from proofkey.protocol.pkce import challenge_for, encode_challenge
 from tests.dev_server import DevServer
-from tests.journeys.person import Person, form_with, sent_back
+from tests.person import Person, form_with, sent_back
 from tests.relying_party import RelyingParty, s256
 
 NODE = Path(sys.executable).with_name("node")
