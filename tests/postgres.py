@@ -45,7 +45,8 @@ class Postgres:
     def run(self, program: str, *arguments: str) -> None:
         """One of PostgreSQL's own programs, connected to this server."""
         connect = ("--host=127.0.0.1", f"--port={self.port}", "--username=proofkey")
-        done = subprocess.run([self.binaries / program, *connect, *arguments], capture_output=True, text=True, cwd="/")
+        command: list[str | Path] = [self.binaries / program, *connect, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, cwd="/")
         assert done.returncode == 0, done.stderr
 
 
@@ -72,7 +73,7 @@ def _free_port() -> int:
 
 
 def _wait_until_ready(server: subprocess.Popen[bytes], postgres: Postgres) -> None:
-    ready = [postgres.binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(postgres.port)]
+    ready: list[str | Path] = [postgres.binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(postgres.port)]
     for _ in range(600):
         assert server.poll() is None, "PostgreSQL ended before it was ready"
         if subprocess.run(ready, cwd="/").returncode == 0:
@@ -91,9 +92,8 @@ def postgres() -> Iterator[Postgres]:
     data = folder / "data"
     try:
         initdb: list[str | Path] = [binaries / "initdb", "-D", data, "-U", "proofkey", "--auth=trust", "--no-sync"]
-        made = subprocess.run(
-            [*initdb, "--encoding=UTF8", "--locale=C.UTF-8"], capture_output=True, text=True, cwd=folder, **as_user
-        )
+        initdb += ["--encoding=UTF8", "--locale=C.UTF-8"]
+        made = subprocess.run(initdb, capture_output=True, text=True, cwd=folder, **as_user)
         assert made.returncode == 0, made.stderr
         running = Postgres(binaries, _free_port(), as_user)
         settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(running.port)}.items()]

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from proofkey.server.store.contract import StoreUnavailable
+
 _FOLDER = Path(__file__).parent / "schema"
 _NAME = re.compile(r"(\d{4})_\w+\.sql")
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
@@ -15,7 +17,7 @@ REMEMBER = "CREATE TABLE IF NOT EXISTS schema_migrations (number BIGINT NOT NULL
 NEWEST = "SELECT COALESCE(MAX(number), 0) FROM schema_migrations"
 
 
-class SchemaTooNew(Exception):
+class SchemaTooNew(StoreUnavailable):
     """A newer Proofkey has migrated this database; this one would not understand what it wrote."""
 
 

@@ -20,7 +20,7 @@ from proofkey.server.store.statement import Answer, Interrupted, Row, Script, St
 
 _Result = TypeVar("_Result")
 _CONNECTIONS = 8
-_TRIES = 6
+_TRIES = 10
 _MIGRATION_LOCK = 0x50726F6F66  # any number that nobody else in this database locks
 _INVALID_INDEXES = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
 _SETTINGS = {

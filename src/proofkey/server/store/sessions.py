@@ -5,6 +5,8 @@ A session lives while it has not ended, is inside both its ends, and its person 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from proofkey.protocol.records import Consent, Session, SignedIn, wire_id
 from proofkey.server.store.audit import Recorder, record
 from proofkey.server.store.contract import AuditEvent
@@ -61,10 +63,11 @@ END_SESSION = Statement(
     """UPDATE sessions SET ended_at = :now
     WHERE workspace_id = :workspace_id AND id = :id AND ended_at IS NULL RETURNING user_id""",
 )
-FIND_CONSENT = Statement(
-    "workspace_id user_id client_id",
-    f"""SELECT {columns(CONSENT, "k")} FROM consents k
-    WHERE k.workspace_id = :workspace_id AND k.user_id = :user_id AND k.client_id = :client_id""",  # noqa: S608
+HOLD_CONSENT = Statement(
+    "workspace_id user_id client_id request_id given_at",
+    f"""UPDATE consents SET request_id = :request_id, given_at = :given_at
+    WHERE workspace_id = :workspace_id AND user_id = :user_id AND client_id = :client_id
+    RETURNING {columns(CONSENT, "consents")}""",  # noqa: S608 - only names of columns
 )
 KEEP_CONSENT = Statement(
     CONSENT,
@@ -73,11 +76,9 @@ KEEP_CONSENT = Statement(
     ON CONFLICT (workspace_id, user_id, client_id) DO NOTHING RETURNING id""",  # noqa: S608 - only names of columns
 )
 WIDEN_CONSENT = Statement(
-    CONSENT + " old_resources old_scope old_claims",
-    """UPDATE consents
-    SET resources = :resources, scope = :scope, claims = :claims, request_id = :request_id, given_at = :given_at
-    WHERE workspace_id = :workspace_id AND user_id = :user_id AND client_id = :client_id AND id = :id
-      AND resources = :old_resources AND scope = :old_scope AND claims = :old_claims RETURNING id""",
+    "workspace_id user_id client_id resources scope claims",
+    """UPDATE consents SET resources = :resources, scope = :scope, claims = :claims
+    WHERE workspace_id = :workspace_id AND user_id = :user_id AND client_id = :client_id""",
 )
 WITHDRAW_CONSENT = Statement(
     "workspace_id user_id client_id",
@@ -155,27 +156,22 @@ def _choose(workspace_id: str, session_id: bytes, request_id: bytes, now: int) -
 
 def _give(consent: Consent, event: AuditEvent) -> Script[Consent]:
     yield from record(event)
+    place = (consent.workspace_id, consent.user_id, consent.client_id)
     kept = yield KEEP_CONSENT, _consent_values(consent)
     if kept:
         return consent
-    found = yield FIND_CONSENT, (consent.workspace_id, consent.user_id, consent.client_id)
-    if not found:
+    # Writing what is new in any case makes whoever else adds to this row wait until we have added, too.
+    held = yield HOLD_CONSENT, (*place, consent.request_id, consent.given_at)
+    if not held:
         raise Interrupted
-    old = consent_of(found[0])
-    whole = Consent(
-        old.workspace_id,
-        old.user_id,
-        old.client_id,
-        old.id,
-        _union(old.resources, consent.resources),
-        _union(old.scope, consent.scope),
-        _union(old.claims, consent.claims),
-        consent.request_id,
-        consent.given_at,
+    old = consent_of(held[0])
+    whole = replace(
+        old,
+        resources=_union(old.resources, consent.resources),
+        scope=_union(old.scope, consent.scope),
+        claims=_union(old.claims, consent.claims),
     )
-    widened = yield WIDEN_CONSENT, (*_consent_values(whole), found[0][4], found[0][5], found[0][6])
-    if not widened:
-        raise Interrupted
+    yield WIDEN_CONSENT, (*place, join_words(whole.resources), join_words(whole.scope), join_words(whole.claims))
     return whole
 
 

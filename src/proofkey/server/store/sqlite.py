@@ -26,8 +26,6 @@ from proofkey.server.store.statement import Answer, Interrupted, Row, Script, St
 
 OLDEST_SQLITE = (3, 51, 3)
 _BATCH = 256
-_BUSY_FOR = 2_000
-_READ_BUSY_FOR = 1_000
 _TRIES = 3
 _SETTINGS = "PRAGMA synchronous=FULL; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF"
 _UNAVAILABLE = (
@@ -65,11 +63,12 @@ def refuse_old_sqlite(version: str) -> None:
 
 
 class SqliteDatabase:
-    """One SQLite file. Several processes may use it; they take turns at its writer lock."""
+    """One SQLite file. Several processes may use it; they take turns at its writer lock, waiting *busy_for* ms at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_for: int = 2_000) -> None:
         refuse_old_sqlite(apsw.sqlite_lib_version())
         self._path = path
+        self._busy_for = busy_for
         self._queue: SimpleQueue[_Call | None] = SimpleQueue()
         self._texts: dict[Statement, str] = {}
         self._thread: threading.Thread | None = None
@@ -81,10 +80,10 @@ class SqliteDatabase:
         """Create the file where there is none (mode 0600, which its -wal and -shm take on) and migrate it."""
         try:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._writer = _connect(self._path, _BUSY_FOR).cursor()
+            self._writer = _connect(self._path, self._busy_for).cursor()
             _retry_while_busy(lambda: _run_all(self._writer, "PRAGMA journal_mode=WAL"))
             _retry_while_busy(self._migrate)
-            reader = _connect(self._path, _READ_BUSY_FOR)
+            reader = _connect(self._path, self._busy_for)
             _run_all(reader.cursor(), "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON")
             self._reader = reader.cursor()
         except (OSError, *_UNAVAILABLE) as problem:
@@ -138,7 +137,7 @@ class SqliteDatabase:
 
     def _check(self, counts: Mapping[str, Statement]) -> tuple[str, ...]:
         try:
-            connection = _connect(self._path, _BUSY_FOR)
+            connection = _connect(self._path, self._busy_for)
             try:
                 cursor = connection.cursor()
                 _run_all(cursor, "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON")
