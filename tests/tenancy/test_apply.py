@@ -41,13 +41,13 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 def declaration(*, app: dict[str, Any] | None = None, carol: dict[str, Any] | None = None) -> Declaration:
     """One workspace with a web application and carol, less what is given."""
-    application = {
+    application: dict[str, Any] = {
         "kind": "web",
         "client_secret": WEB_SECRET,
         "redirect_uris": ["https://app.example/callback"],
         "scopes": ["openid"],
     }
-    someone = {"password": "first password", "email": "carol@acme.example", "email_verified": True}
+    someone: dict[str, Any] = {"password": "first password", "email": "carol@acme.example", "email_verified": True}
     workspace = WorkspaceSchema(
         name="Acme",
         applications={"app": ApplicationSchema(**(application | (app or {})))},
