@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from tests.dev_server import DevServer, StartDev
+from tests.journeys.declaration import write_declaration
 from tests.person import Person
 from tests.relying_party import RelyingParty, is_active
 
@@ -86,35 +87,12 @@ async def test_a_confidential_client_may_refresh_fifty_times_at_once(servers: li
         )
 
 
-def with_leeway(folder: Path, leeway: str) -> Path:
-    """A declaration of one public client, whose spent refresh tokens may be repeated for *leeway*."""
-    file = folder / "proofkey.yaml"
-    file.write_text(f"""
-tenants:
-  demo:
-    workspaces:
-      main:
-        lifetimes: {{refresh_leeway: {leeway}}}
-        apis:
-          - {{audience: "http://127.0.0.1:1", scopes: {{"notes:read": Read, "notes:write": Write}}}}
-        applications:
-          spa: {{kind: native, scopes: [openid, "notes:read"], redirect_uris: ["http://127.0.0.1/callback"]}}
-          service:
-            kind: service
-            client_secret: a-secret-of-more-than-32-characters-for-tests
-            introspects: ["http://127.0.0.1:1"]
-        people:
-          alice: {{password: correct-horse-battery}}
-""")
-    return file
-
-
 @pytest.mark.parametrize(("leeway", "wait"), [("0s", 0.0), ("500ms", 0.6)])
 async def test_a_replay_after_the_leeway_kills_the_family(
     start_dev: StartDev, tmp_path: Path, leeway: str, wait: float
 ) -> None:
-    server = start_dev("--config", str(with_leeway(tmp_path, leeway)))
-    async with RelyingParty(server, scope="openid notes:read") as client, Person(server) as alice:
+    server = start_dev("--config", str(write_declaration(tmp_path, refresh_leeway=leeway)))
+    async with RelyingParty(server) as client, Person(server) as alice:
         first = await client.tokens_for(alice)
         second = (await client.refresh(first["refresh_token"])).json()
         assert await is_active(server, second["access_token"])
