@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.browser", "tests.dev_server", "tests.postgres"]
+pytest_plugins = ["tests.browser", "tests.dev_server", "tests.postgres", "tests.engine"]
