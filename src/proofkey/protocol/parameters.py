@@ -19,7 +19,6 @@ MAX_QUERY = 8_192
 MAX_BODY = 65_536
 MAX_PARAMETERS = 256
 MAX_LISTED = 8
-_PLAIN = re.compile(r"[!-$&-*,-~]*", re.ASCII)  # visible ASCII that stands for itself
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LIMITS: Mapping[str, int] = {"nonce": 512, "state": 2_048, "code": 2_048, "redirect_uri": 2_048, "client_id": 2_048}
 _LISTS = frozenset({"resource"})
@@ -89,7 +88,7 @@ def _unquote(text: str) -> bytes:
 
 
 def _decode_value(name: str, value: str) -> str:
-    if not _PLAIN.fullmatch(value):
+    if "%" in value or "+" in value or not (value.isascii() and value.isprintable()):
         try:
             value = _unquote(value).decode("utf-8")
         except UnicodeDecodeError:
