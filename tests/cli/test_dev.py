@@ -6,11 +6,9 @@ import json
 import os
 import signal
 import socket
-import ssl
 import subprocess
 import time
 import urllib.error
-import urllib.request
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -19,57 +17,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from proofkey.demo.api import SCOPES
+from tests.command import free_ports, get, port_of, run
 from tests.dev_server import PROOFKEY, StartDev
 
-RUN_WITHIN = 30
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 """RFC 7636 appendix B."""
-
-
-def run(*arguments: str | Path, **environment: str) -> tuple[int, str, str]:
-    """Exit status, stdout and stderr of a `proofkey` that ends by itself."""
-    done = subprocess.run(
-        [PROOFKEY, *arguments], capture_output=True, text=True, timeout=RUN_WITHIN, env=os.environ | environment
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-def get(url: str, ca_file: str | None = None) -> tuple[int, Any]:
-    """Status and JSON, or text, of what stands at *url*."""
-    context = ssl.create_default_context(cafile=ca_file) if ca_file else None
-    try:
-        with urllib.request.urlopen(url, context=context, timeout=10) as answer:
-            status, body = answer.status, answer.read()
-    except urllib.error.HTTPError as refused:
-        with refused:
-            status, body = refused.code, refused.read()
-    try:
-        return status, json.loads(body)
-    except ValueError:
-        return status, body.decode()
-
-
-def port_of(url: str) -> int:
-    """The port of *url*."""
-    port = urlsplit(url).port
-    assert port is not None
-    return port
-
-
-def free_ports() -> int:
-    """The first of three ports in a row that nobody uses."""
-    for port in range(20_000, 40_000, 7):
-        sockets = []
-        try:
-            for offset in range(3):
-                sockets.append(socket.create_server(("127.0.0.1", port + offset)))  # noqa: PERF401 - closed below
-            return port
-        except OSError:
-            continue
-        finally:
-            for bound in sockets:
-                bound.close()
-    raise AssertionError("no three free ports in a row")
 
 
 def modes(folder: Path) -> dict[str, str]:
@@ -216,7 +168,7 @@ def test_a_second_process_on_the_same_data_adds_a_listener_to_the_same_issuer(st
 
 
 def test_two_that_start_at_once_agree(tmp_path: Path) -> None:
-    command = [PROOFKEY, "dev", "--json", "--port", "0", "--data", str(tmp_path / "kept")]
+    command: list[str | Path] = [PROOFKEY, "dev", "--json", "--port", "0", "--data", tmp_path / "kept"]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(2)]
     try:
         told = []
@@ -276,7 +228,7 @@ def test_tls_is_spoken_everywhere_and_verifies_with_its_authority(start_dev: Sta
 
 
 def test_without_json_it_speaks_to_people(tmp_path: Path) -> None:
-    command = [PROOFKEY, "dev", "--port", "0", "--data", str(tmp_path / "kept")]
+    command: list[str | Path] = [PROOFKEY, "dev", "--port", "0", "--data", tmp_path / "kept"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         lines = []

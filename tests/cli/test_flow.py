@@ -103,6 +103,7 @@ def test_a_public_client_walks_the_whole_flow(dev: DevServer) -> None:
     assert (dev.issuer, made["nonce"], "native") == tuple(
         by_step["id_token"]["received"]["claims"][name] for name in ("iss", "nonce", "aud")
     )
+    assert {"alg": "ES256", "typ": "at+jwt"}.items() <= by_step["access_token"]["received"]["header"].items()
     assert dev.told["resource"]["audience"] == by_step["access_token"]["received"]["claims"]["aud"]
     assert by_step["userinfo"]["received"]["body"]["email"] == "alice@demo.example"
     assert by_step["refresh_after_revocation"]["received"]["body"]["error"] == "invalid_grant"
