@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -51,6 +52,12 @@ def received_of(response: HttpResponse) -> Shown:
     return {"status": response.status, "body": body}
 
 
+def token_of(token: str, claims: Mapping[str, Any]) -> Shown:
+    """A JWT that was verified, taken apart."""
+    head = token.partition(".")[0]
+    return {"header": json.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4))), "claims": claims}
+
+
 def address_of(url: str) -> Shown:
     """An address and its parameters, taken apart."""
     return {"url": url, "parameters": dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))}
@@ -93,6 +100,12 @@ def _echo_side(arrow: str, shown: Shown | None) -> None:
 
 def _echo_members(members: Mapping[str, Any]) -> None:
     for name, value in members.items():
-        text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-        printable = "".join(letter for letter in text if letter.isprintable() or letter == "\n")
-        click.echo(f"        {click.style(name, dim=True)}  " + printable.replace("\n", "\n          "))
+        printable = "".join(letter for letter in _text_of(value) if letter.isprintable() or letter == "\n")
+        click.echo(f"        {click.style(name, dim=True)}  " + printable.replace("\n", "\n        "))
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    is_plain = isinstance(value, list) and all(isinstance(member, str) for member in value)
+    return ", ".join(value) if is_plain else json.dumps(value, indent=2, ensure_ascii=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from proofkey import jose
-from proofkey.cli.flow_steps import Show, Step, address_of, received_of, sent_of
+from proofkey.cli.flow_steps import Show, Step, address_of, received_of, sent_of, token_of
 from proofkey.client.http import HttpResponse, Network
 from proofkey.client.id_token import check_id_token, check_refreshed_id_token
 from proofkey.client.messages import HttpRequest, Registration, ResponseRefused, ServerRefused
@@ -145,17 +145,17 @@ class Walk:
             now=self.clock(),
             access_token=tokens.access_token,
         )
-        self.show(Step("id_token", None, {"claims": claims}, VISIT["id_token"]))
+        self.show(Step("id_token", None, token_of(tokens.id_token, claims), VISIT["id_token"]))
         return subject
 
     def _read_access_token(self, tokens: Tokens, keys: jose.KeySet) -> None:
         if tokens.access_token.count(".") != 2:
-            self.show(Step("access_token", None, {"claims": None}, VISIT["opaque_access_token"]))
+            self.show(Step("access_token", None, {"header": None, "claims": None}, VISIT["opaque_access_token"]))
             return
         claims = jose.verify_jwt(tokens.access_token, keys, expected_typ="at+jwt")
         if claims.get("iss") != self.issuer:
-            raise ResponseRefused("access_token_of_another_issuer", "iss of the access token is another issuer")
-        self.show(Step("access_token", None, {"claims": claims}, VISIT["access_token"]))
+            raise ResponseRefused("access_token_not_of_issuer", "iss of the access token is another issuer")
+        self.show(Step("access_token", None, token_of(tokens.access_token, claims), VISIT["access_token"]))
 
     def _ask_userinfo(self, metadata: ServerMetadata, tokens: Tokens, subject: str | None) -> None:
         if metadata.userinfo_endpoint is None or subject is None:
