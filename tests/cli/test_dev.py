@@ -22,6 +22,10 @@ from tests.dev_server import PROOFKEY, StartDev
 
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 """RFC 7636 appendix B."""
+HALF_A_REQUEST = (
+    b"POST /demo/main/oauth2/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
+    b"Content-Type: application/x-www-form-urlencoded\r\n\r\ngrant_type="
+)
 
 
 def modes(folder: Path) -> dict[str, str]:
@@ -118,9 +122,7 @@ def test_it_ends_in_time_whatever_clients_keep_open(start_dev: StartDev, number:
     kept_alive.request("GET", "/healthz")
     assert 200 == kept_alive.getresponse().status
     with socket.create_connection(("127.0.0.1", port_of(dev.issuer))) as half_asked:
-        half_asked.sendall(
-            b"POST /demo/main/oauth2/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\ngrant"
-        )
+        half_asked.sendall(HALF_A_REQUEST)
         began = time.monotonic()
         dev.process.send_signal(number)
         assert 0 == dev.process.wait(5)
@@ -289,3 +291,28 @@ def test_it_starts_on_little(start_dev: StartDev) -> None:
 def test_the_version_is_printed() -> None:
     status, out, _ = run("--version")
     assert (0, "proofkey 0.1.0\n") == (status, out)
+
+
+def test_two_processes_share_a_postgresql_database(start_dev: StartDev, postgres_url: str) -> None:
+    first = start_dev("--database", postgres_url)
+    second = start_dev("--database", postgres_url, data=first.data)
+    assert without(first.told, "pid") == without(second.told, "pid")
+    assert get(f"{first.here}/.well-known/jwks.json") == get(f"{second.here}/.well-known/jwks.json")
+    assert not list(first.data.glob("proofkey.db*"))
+
+
+@pytest.mark.parametrize(
+    ("host", "listens", "issuer"),
+    [
+        ("127.0.0.1", ["127.0.0.1"], "http://localhost"),
+        ("::1", ["::1"], "http://localhost"),
+        ("127.0.0.2", ["127.0.0.2"], "http://127.0.0.2"),
+        ("auth.localhost", ["127.0.0.1", "::1"], "http://auth.localhost"),
+    ],
+)
+def test_host_says_where_the_issuer_listens(start_dev: StartDev, host: str, listens: list[str], issuer: str) -> None:
+    dev = start_dev("--host", host)
+    assert issuer == dev.issuer.rpartition(":")[0]
+    for address in ("127.0.0.1", "127.0.0.2", "::1"):
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+            assert (address in listens) == (probe.connect_ex((address, port_of(dev.issuer))) == 0)
