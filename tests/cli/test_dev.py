@@ -255,6 +255,7 @@ def test_without_json_it_speaks_to_people(tmp_path: Path) -> None:
         (["--host", "auth.example"], "--host must be a loopback address: proofkey dev is for this machine only"),
         (["--fresh", "--database", "sqlite:///tmp/a.db"], "--fresh empties the data directory"),
         (["--public-url", "auth.example"], "--public-url: must be an absolute URL such as https://auth.example"),
+        (["--public-url", "http://auth.example"], "--public-url: must be https"),
         (["--port", "65534"], "65534 is not in the range 0<=x<=65533"),
         (["--config", "missing.yaml"], "File 'missing.yaml' does not exist"),
         (["--prot", "1"], "No such option"),
@@ -307,7 +308,7 @@ def test_two_processes_share_a_postgresql_database(start_dev: StartDev, postgres
         ("127.0.0.1", ["127.0.0.1"], "http://localhost"),
         ("::1", ["::1"], "http://localhost"),
         ("127.0.0.2", ["127.0.0.2"], "http://127.0.0.2"),
-        ("auth.localhost", ["127.0.0.1", "::1"], "http://auth.localhost"),
+        ("localhost", ["127.0.0.1", "::1"], "http://localhost"),
     ],
 )
 def test_host_says_where_the_issuer_listens(start_dev: StartDev, host: str, listens: list[str], issuer: str) -> None:

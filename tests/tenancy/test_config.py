@@ -66,12 +66,6 @@ def test_a_mistake_stops_the_start_and_names_the_setting(setting: str, value: ob
     assert str(wrong.value).startswith(f"{setting}: ")
 
 
-def test_development_may_be_plain_http_anywhere() -> None:
-    assert "http://auth.example/acme/main" == config(public_url="http://auth.example", development=True).issuer_for(
-        "acme", "main"
-    )
-
-
 def test_the_master_key_is_not_shown() -> None:
     assert "kkkk" not in repr(config())
 

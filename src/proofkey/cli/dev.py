@@ -67,7 +67,7 @@ def _sound(public_url: str | None) -> str | None:
     if public_url is None:
         return None
     try:
-        check_public_url(public_url.rstrip("/"), development=True, setting="--public-url")
+        check_public_url(public_url.rstrip("/"), setting="--public-url")
     except ConfigError as wrong:
         raise click.UsageError(str(wrong)) from None
     return public_url.rstrip("/")

@@ -58,13 +58,8 @@ def is_slug(name: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine by name or address: `localhost`, `*.localhost` (RFC 6761 §6.3), 127/8 or ::1."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    """Whether *host* is this machine: `localhost`, 127/8 or ::1."""
+    return host == "localhost" or (is_numeric(host) and ip_address(host).is_loopback)
 
 
 def is_numeric(host: str) -> bool:
@@ -97,7 +92,7 @@ class Config:
     log_level: str = "info"
 
     def __post_init__(self) -> None:
-        check_public_url(self.public_url, development=self.development)
+        check_public_url(self.public_url)
         if not self.database.startswith(DATABASES):
             raise ConfigError("database", "must be sqlite:///ABSOLUTE/PATH or postgresql://…")
         if len(self.master_key) != 32:
@@ -123,7 +118,7 @@ class Config:
         return f"{url}/{tenant}/{slug}"
 
 
-def check_public_url(url: str, *, development: bool, setting: str = "public_url") -> None:
+def check_public_url(url: str, *, setting: str = "public_url") -> None:
     """Refuse what cannot be the start of an issuer (RFC 8414 §2), or would send passwords over the network in clear."""
     if set(_PLACEHOLDER.findall(url)) - {"tenant", "region"}:
         raise ConfigError(setting, "may hold {tenant} and {region}, and no other placeholder")
@@ -138,7 +133,7 @@ def check_public_url(url: str, *, development: bool, setting: str = "public_url"
         raise ConfigError(setting, "must have no user, query or fragment")
     if url.endswith("/") or "{" in urlsplit(url).path or any(character.isspace() for character in url):
         raise ConfigError(setting, "must not end in a slash, and placeholders stand in the host name only")
-    if parts.scheme == "http" and not development and not is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ConfigError(setting, "must be https: over http everybody on the way reads the passwords")
 
 
