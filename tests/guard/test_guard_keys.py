@@ -182,3 +182,25 @@ async def test_an_endless_key_set_is_not_read_to_its_end(issuer: SampleIssuer) -
     issuer.padding = 300_000
     with refused(IssuerUnavailable, "issuer_unavailable"):
         await IssuerKeys(issuer.issuer, clock=Clock()).verify(issuer.token())
+
+
+async def test_a_websocket_without_a_token_is_closed_before_it_opens(issuer: SampleIssuer) -> None:
+    sent: list[dict[str, object]] = []
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    guard = Guard(send, keys=IssuerKeys(issuer.issuer, clock=Clock()), audience="a")  # type: ignore[arg-type]
+    await guard({"type": "websocket", "headers": []}, send, send)  # type: ignore[arg-type]
+    assert [{"type": "websocket.close", "code": 1008, "reason": "invalid_token"}] == sent
+
+
+async def test_the_applications_own_start_and_end_pass_through(issuer: SampleIssuer) -> None:
+    seen: list[str] = []
+
+    async def app(scope: dict[str, str], _receive: object, _send: object) -> None:
+        seen.append(scope["type"])
+
+    guard = Guard(app, keys=IssuerKeys(issuer.issuer), audience="a")  # type: ignore[arg-type]
+    await guard({"type": "lifespan"}, app, app)  # type: ignore[arg-type]
+    assert ["lifespan"] == seen
