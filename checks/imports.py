@@ -94,6 +94,20 @@ APP_IMPORTERS = ("cli", "demo", "testing")
 ONLY = {"joserfc": ("jose",), "cryptography.hazmat.primitives.ciphers": ("seal",)}
 """Packages with one door: the JOSE library, and the AEAD."""
 
+IMPURE = {"time", "random", "secrets", "datetime", "uuid"}
+"""What tells the time or throws dice. The engine gets both injected, so that a test can turn its clock."""
+
+IMPURE_PLACES = (
+    "server.clock",
+    "server.store.sqlite",
+    "server.local_ca",
+    "guard.keys",
+    "client.loopback",
+    "cli",
+    "demo",
+)
+"""Where it is injected from, and what is not the engine; SQLite's driver only counts how long it waits for a lock."""
+
 
 @dataclass(frozen=True, slots=True)
 class Import:
@@ -158,6 +172,8 @@ def judge_outside(found: Import) -> Iterator[str]:
             yield f"{found.place}: {home} may not import {top}"
         if top in part.unwelcome:
             yield f"{found.place}: {home} may not import {top}"
+    if top in IMPURE and not any(within(found.importer, place) for place in IMPURE_PLACES):
+        yield f"{found.place}: time and randomness are injected; {found.importer} may not import {top}"
     for package, doors in ONLY.items():
         if within(found.target, package) and home not in doors:
             yield f"{found.place}: only {', '.join(doors)} imports {package}"
