@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import shutil
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -44,7 +45,7 @@ APP = "https://app.example"
 NOTES = "https://api.example/notes"
 BILLS = "https://api.example/bills"
 MASTER_KEY = bytes(range(32))
-SECRETS = mint_demo_secrets(os.urandom)
+SECRETS = mint_demo_secrets(random.Random(7).randbytes)
 CLIENT_SECRET = SECRETS.client_secrets["web"]
 REDIRECT_URIS = {
     "spa": f"{APP}/callback",

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 _VERSION = 1
 _HEAD = 17  # version, 4 bytes of key generation, 12 of nonce
-_MAX_TEXT = 16_384
+_MAX_TEXT = 49_152  # more than the longest request may hold, less than a form
 
 
 class SealBroken(Exception):

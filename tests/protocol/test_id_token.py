@@ -49,11 +49,11 @@ def test_claims_by_scope_stand_in_the_id_token() -> None:
 def test_claims_asked_for_one_by_one_stand_where_they_were_asked_for() -> None:
     grant = changed(MINIMAL, claims="picture|locale")
     assert ("de", False) == (of(grant)["locale"], "picture" in of(grant))
-    assert {"sub": "alice-id", "picture": "https://p.example"} == userinfo_claims(grant, PERSON)
+    assert {"sub": "alice-id", "picture": "https://p.example"} == userinfo_claims(grant, PERSON, grant.scope)
 
 
 def test_what_is_not_known_of_a_person_is_left_out() -> None:
-    assert {"sub": "alice-id"} == userinfo_claims(changed(GRANT, scope=("openid", "address")), PERSON)
+    assert {"sub": "alice-id"} == userinfo_claims(GRANT, PERSON, ("openid", "address"))
 
 
 def test_a_refresh_keeps_auth_time_and_carries_no_nonce() -> None:
@@ -72,4 +72,4 @@ def test_nobody_s_own_claims_replace_the_protocol_s() -> None:
     grant = changed(GRANT, scope=("openid", "profile"), claims="sub name|sub iss aud")
     claims = id_token_claims(grant, mallory, issuer=ISSUER, nonce=None, at_hash=AT_HASH, now=NOON, live_for=MINUTE)
     assert ("alice-id", ISSUER, "spa") == (claims["sub"], claims["iss"], claims["aud"])
-    assert {"sub": "alice-id", "name": "Mallory"} == userinfo_claims(grant, mallory)
+    assert {"sub": "alice-id", "name": "Mallory"} == userinfo_claims(grant, mallory, grant.scope)

@@ -16,7 +16,7 @@ def id_token_claims(
     grant: Grant, user: User, *, issuer: str, nonce: str | None, at_hash: str, now: int, live_for: int
 ) -> dict[str, Json]:
     """The claims for *grant*'s client. A refresh passes no nonce and keeps auth_time (OpenID Connect Core §12.2)."""
-    claims = person_claims(grant, user, names_in(grant.claims)[1])
+    claims = person_claims(grant.scope, user, names_in(grant.claims)[1])
     claims |= {
         "iss": issuer,
         "sub": user.id,
@@ -35,11 +35,11 @@ def id_token_claims(
     return claims
 
 
-def person_claims(grant: Grant, user: User, named: tuple[str, ...]) -> dict[str, Json]:
-    """What the granted scopes and the claims named one by one say of the person (OpenID Connect Core §5.4)."""
+def person_claims(scope: tuple[str, ...], user: User, named: tuple[str, ...]) -> dict[str, Json]:
+    """What the scopes and the claims named one by one say of the person (OpenID Connect Core §5.4)."""
     claims: dict[str, Json] = {}
-    for scope in grant.scope:
-        for name in CLAIMS_BY_SCOPE.get(scope, ()):
+    for token in scope:
+        for name in CLAIMS_BY_SCOPE.get(token, ()):
             if name in user.claims:
                 claims[name] = user.claims[name]
     for name in named:
@@ -48,6 +48,6 @@ def person_claims(grant: Grant, user: User, named: tuple[str, ...]) -> dict[str,
     return claims
 
 
-def userinfo_claims(grant: Grant, user: User) -> dict[str, Json]:
-    """The userinfo response (OpenID Connect Core §5.3.2)."""
-    return {**person_claims(grant, user, names_in(grant.claims)[0]), "sub": user.id}
+def userinfo_claims(grant: Grant, user: User, scope: tuple[str, ...]) -> dict[str, Json]:
+    """The userinfo response to a token with *scope*, which may be less than was granted (OpenID Connect Core §5.3.2)."""
+    return {**person_claims(scope, user, names_in(grant.claims)[0]), "sub": user.id}

@@ -20,7 +20,16 @@ MAX_BODY = 65_536
 MAX_PARAMETERS = 256
 MAX_LISTED = 8
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_LIMITS: Mapping[str, int] = {"nonce": 512, "state": 2_048, "code": 2_048, "redirect_uri": 2_048, "client_id": 2_048}
+MAX_CODE = 2_048
+_LIMITS: Mapping[str, int] = {
+    "nonce": 512,
+    "state": 2_048,
+    "code": MAX_CODE,
+    "redirect_uri": 2_048,
+    "client_id": 2_048,
+    "login_hint": 320,
+    "claims": 4_096,
+}
 _LISTS = frozenset({"resource"})
 
 

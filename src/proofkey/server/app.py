@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from traceback import format_exception
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -23,7 +24,7 @@ from proofkey.server.engine import Engine
 from proofkey.server.entropy import Entropy, Pool
 from proofkey.server.http import discovery, token_state
 from proofkey.server.http.cors import Sharing, cors_headers, preflight_headers
-from proofkey.server.http.responses import json_bytes, json_response, refusal
+from proofkey.server.http.responses import json_bytes, json_response, refusal, status_of
 from proofkey.server.http.token import token
 from proofkey.server.issuer import Directory, Issuer
 from proofkey.server.master_key import MasterKey
@@ -118,11 +119,11 @@ class App:
         outside = await self._outside(path)
         if outside is not None:
             return outside
-        tenant, slug, rest = _split(path)
+        tenant, slug, rest = _split(path, self._prefix)
         try:
             issuer = await self.engine.directory.find(tenant, slug, self.engine.clock()) if rest else None
         except Exception as failure:
-            return _failure(failure, "/")
+            return _outside_failure(failure)
         route = ROUTES.get(rest) if issuer is not None else None
         if issuer is None or route is None:
             return json_response({"error": "not_found", "error_description": "There is nothing here [not_found]"}, 404)
@@ -139,16 +140,17 @@ class App:
             try:
                 await self.engine.store.find_keys("")
             except StoreUnavailable as failure:
-                return _failure(failure, "/")
+                return _outside_failure(failure)
             return json_bytes(b'{"status":"ready"}')
         return None
 
 
-def _split(path: str) -> tuple[str, str, str]:
+def _split(path: str, prefix: str) -> tuple[str, str, str]:
     """Tenant, workspace and the rest, in the usual form or with the well-known part first (RFC 8414 §3.1)."""
     for inserted in _INSERTED:
         if path.startswith(inserted):
-            tenant, _, slug = path[len(inserted) :].rstrip("/").partition("/")
+            behind = path[len(inserted) - 1 :].rstrip("/").removeprefix(prefix)
+            tenant, _, slug = behind.lstrip("/").partition("/")
             return tenant, slug, inserted.strip("/")
     parts = path.split("/", 3)
     return (parts[1], parts[2], parts[3]) if len(parts) == 4 else ("", "", "")
@@ -159,17 +161,15 @@ async def _guarded(request: Request, route: Route, issuer: Issuer, engine: Engin
     shared = cors_headers(request, issuer, route.sharing)
     try:
         response = await _call(request, route, issuer, engine)
-    except OAuthError as refused:
-        _note(refused, request, issuer)
-        response = refusal(refused, issuer.url)
-    except Unanswerable as refused:
-        _note(refused, request, issuer)
-        response = error_page(refused, issuer.workspace.name, development=engine.config.development)
     except TransportRefused as refused:
         _note(refused.refusal, request, issuer)
-        response = _transport(refused, route, issuer, engine)
+        response = _refuse(refused.refusal, route, issuer, engine, refused.status, refused.headers)
+    except (OAuthError, Unanswerable) as refused:
+        _note(refused, request, issuer)
+        response = _refuse(refused, route, issuer, engine)
     except Exception as failure:
-        response = _failure(failure, issuer.url)
+        ours, headers = _failure(failure)
+        response = _refuse(ours, route, issuer, engine, headers=headers)
     if shared:
         return replace(response, headers=[*response.headers, *shared])
     return response
@@ -188,25 +188,34 @@ async def _call(request: Request, route: Route, issuer: Issuer, engine: Engine) 
     raise TransportRefused(405, refused, [(b"allow", route.allow.encode())])
 
 
-def _transport(refused: TransportRefused, route: Route, issuer: Issuer, engine: Engine) -> Response:
-    if route.audience == "person":
-        return error_page(
-            refused.refusal,
-            issuer.workspace.name,
-            development=engine.config.development,
-            status=refused.status,
-            headers=refused.headers,
-        )
-    return refusal(refused.refusal, issuer.url, refused.status, refused.headers)
+def _refuse(
+    refused: OAuthError | Unanswerable,
+    route: Route,
+    issuer: Issuer,
+    engine: Engine,
+    status: int | None = None,
+    headers: Headers | None = None,
+) -> Response:
+    """A page for a person, JSON for a client."""
+    if route.audience == "client" and isinstance(refused, OAuthError):
+        return refusal(refused, issuer.url, status, headers)
+    development, number = engine.config.development, status or status_of(refused)
+    return error_page(refused, issuer.workspace.name, development=development, status=number, headers=headers)
 
 
-def _failure(failure: Exception, realm: str) -> Response:
+def _failure(failure: Exception) -> tuple[OAuthError, Headers]:
+    """What the caller hears of a failure of ours. The log gets the traceback as text: no renderer may add local variables."""
     if isinstance(failure, StoreUnavailable):
         _log.error("store_unavailable", detail=str(failure))
         busy = TemporarilyUnavailable("store_unavailable", "The server cannot reach its database: try again")
-        return refusal(busy, realm, headers=[(b"retry-after", b"1")])
-    _log.error("failed", exc_info=failure)
-    return refusal(ServerError("server_failed", "Something went wrong on this server"), realm)
+        return busy, [(b"retry-after", b"1")]
+    _log.error("failed", exception="".join(format_exception(failure)))
+    return ServerError("server_failed", "Something went wrong on this server"), []
+
+
+def _outside_failure(failure: Exception) -> Response:
+    refused, headers = _failure(failure)
+    return refusal(refused, "/", headers=headers)
 
 
 def _note(refused: OAuthError | Unanswerable, request: Request, issuer: Issuer) -> None:

@@ -20,6 +20,7 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 _FORM = b"application/x-www-form-urlencoded"
+_LENGTH_DIGITS = 20
 
 
 class TransportRefused(Exception):
@@ -112,15 +113,17 @@ class Request:
     async def body(self) -> bytes:
         """The whole body, or a refusal with 413 once it is larger than `MAX_BODY`."""
         declared = self.headers.get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > MAX_BODY:
+        if not declared.isdigit() or len(declared) > _LENGTH_DIGITS or int(declared) > MAX_BODY:
             raise _too_large()
-        message = await self.receive()
-        body: bytes = message.get("body", b"")
-        while message.get("more_body", False):
+        body, more = b"", True
+        while more:
             message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise TransportRefused(400, InvalidRequest("body_incomplete", "The body ended before its length"))
             body += message.get("body", b"")
             if len(body) > MAX_BODY:
                 raise _too_large()
+            more = message.get("more_body", False)
         return body
 
 

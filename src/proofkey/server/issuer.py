@@ -16,7 +16,7 @@ from proofkey import jose
 from proofkey.protocol.discovery import metadata
 from proofkey.protocol.records import SECOND, Client, Workspace
 from proofkey.seal import Seal
-from proofkey.server.config import Config
+from proofkey.server.config import Config, is_slug
 from proofkey.server.cookie import cookie_name
 from proofkey.server.entropy import Entropy
 from proofkey.server.keys import CELL, KeyRing, active_key
@@ -71,6 +71,8 @@ class Directory:
             return known
         if known is not None and self._refreshing.locked() and now - known.loaded_at < 2 * MAX_AGE_FOR:
             return known
+        if not (is_slug(tenant) and is_slug(slug)):
+            return None
         return await self._load(tenant, slug, now)
 
     async def find_client(self, issuer: Issuer, client_id: str) -> Client | None:

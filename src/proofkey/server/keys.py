@@ -34,7 +34,7 @@ class Schedule:
 
 SCHEDULES: dict[str, Schedule] = {
     "seal": Schedule(rotate_every=7 * DAY, announce_for=10 * MINUTE, keep_for=1 * DAY),
-    "refresh": Schedule(rotate_every=90 * DAY, announce_for=10 * MINUTE, keep_for=181 * DAY),
+    "refresh": Schedule(rotate_every=90 * DAY, announce_for=10 * MINUTE, keep_for=3_651 * DAY),  # as long as any grant
     "ES256": Schedule(rotate_every=30 * DAY, announce_for=1 * DAY, keep_for=1 * DAY + HOUR),
     "RS256": Schedule(rotate_every=30 * DAY, announce_for=1 * DAY, keep_for=1 * DAY + HOUR),
 }

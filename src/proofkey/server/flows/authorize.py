@@ -20,11 +20,11 @@ from proofkey.protocol.authorize import (
     parse_authorize,
     parse_reply,
 )
-from proofkey.protocol.errors import OAuthError, Unanswerable
+from proofkey.protocol.errors import InvalidRequest, OAuthError, Unanswerable
 from proofkey.protocol.id_token import TYP
 from proofkey.protocol.interaction import AskAccount, AskConsent, AskLogin, Issue, NextStep, new_code, next_step
 from proofkey.protocol.logout import read_hint
-from proofkey.protocol.parameters import Parameters
+from proofkey.protocol.parameters import MAX_CODE, Parameters
 from proofkey.protocol.records import Client, SignedIn
 from proofkey.seal import SealBroken
 from proofkey.server.engine import Engine
@@ -69,7 +69,7 @@ async def begin(params: Parameters, visitor: Visitor, browser: bytes, issuer: Is
     client = check_registered(await engine.directory.find_client(issuer, find_client_id(params)))
     reply = parse_reply(params, find_return_address(params, client))
     now = engine.clock()
-    hinted = _hinted_subject(params.values.get("id_token_hint"), issuer)
+    hinted = _hinted_subject(params.values.get("id_token_hint"), client, issuer)
     try:
         request = parse_authorize(
             params, reply, client, issuer.workspace, Asking(mint_id(now, engine.entropy), browser, hinted, now)
@@ -109,7 +109,7 @@ def conclude(
 
 def _issue(request: AuthorizeRequest, client: Client, signed_in: SignedIn, issuer: Issuer, engine: Engine) -> Answer:
     now = engine.clock()
-    code = new_code(
+    said = new_code(
         request,
         signed_in,
         workspace_id=issuer.workspace.id,
@@ -117,9 +117,11 @@ def _issue(request: AuthorizeRequest, client: Client, signed_in: SignedIn, issue
         expires_at=now + issuer.workspace.lifetimes.code_for,
         trusted=client.trusted,
     )
-    return Answer(
-        request.reply, code_fields(request.reply, seal_code(issuer.code_seal, code, engine.entropy), issuer.url)
-    )
+    code = seal_code(issuer.code_seal, said, engine.entropy)
+    if len(code) > MAX_CODE:  # it could not be redeemed
+        too_long = InvalidRequest("code_too_long", "nonce, claims, scope and redirect_uri are too long together")
+        return refuse(request.reply, too_long, issuer)
+    return Answer(request.reply, code_fields(request.reply, code, issuer.url))
 
 
 def refuse(reply: Reply, refusal: OAuthError, issuer: Issuer) -> Answer:
@@ -150,8 +152,8 @@ async def resume(
     return request, client
 
 
-def _hinted_subject(hint: str | None, issuer: Issuer) -> str | None:
-    """Whom a valid id_token_hint names. One that does not verify (its key may be long gone) names nobody."""
+def _hinted_subject(hint: str | None, client: Client, issuer: Issuer) -> str | None:
+    """Whom this client's valid id_token_hint names. One that does not verify (its key may be long gone) names nobody."""
     if hint is None:
         return None
     try:
@@ -159,4 +161,4 @@ def _hinted_subject(hint: str | None, issuer: Issuer) -> str | None:
     except jose.TokenInvalid:
         return None
     found = read_hint(claims, issuer.url)
-    return found.subject if found else None
+    return found.subject if found and found.client_id == client.id else None

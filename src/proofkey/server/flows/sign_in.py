@@ -7,10 +7,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 
 from proofkey.protocol.interaction import ACR_PASSWORD
+from proofkey.protocol.login_name import MAX_LOGIN_NAME, fold
 from proofkey.protocol.records import Client, Session, SignedIn, User
 from proofkey.server.cookie import hash_cookie
 from proofkey.server.engine import Engine
@@ -20,8 +20,6 @@ from proofkey.server.identity import throttle
 from proofkey.server.identity.password import MAX_PASSWORD, verify_password
 from proofkey.server.issuer import Issuer
 from proofkey.server.store.contract import Throttled
-
-MAX_LOGIN_NAME = 254
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +38,12 @@ class SignInDone:
     cookie: str
 
 
-def fold_login_name(typed: str) -> str:
-    """One spelling for a name: NFKC, case folded, trimmed (RFC 8265 §3.3 in spirit)."""
-    return unicodedata.normalize("NFKC", typed).casefold().strip()
-
-
 async def sign_in(
     username: str, password: str, client: Client, visitor: Visitor, issuer: Issuer, engine: Engine
 ) -> SignInDone | SignInRefused:
     """Check the password under the throttle, and write the session."""
     workspace_id = issuer.workspace.id
-    name = fold_login_name(username)[:MAX_LOGIN_NAME]
+    name = fold(username)[:MAX_LOGIN_NAME]
     limits = throttle.limits_for(engine.master_key, engine.config.throttle, workspace_id, name, visitor.address)
     counted = await engine.store.count_attempt(workspace_id, limits, engine.clock())
     if isinstance(counted, Throttled):

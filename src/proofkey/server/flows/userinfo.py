@@ -21,4 +21,4 @@ async def read_userinfo(
         raise InsufficientScope("userinfo_needs_openid", "The access token needs scope openid")
     if live.user is None:
         raise InvalidToken("userinfo_without_person")
-    return userinfo_claims(live.grant, live.user)
+    return userinfo_claims(live.grant, live.user, verified.scope)

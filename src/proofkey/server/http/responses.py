@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from proofkey.protocol.errors import InsufficientScope, InvalidClient, InvalidToken, OAuthError
+from proofkey.protocol.errors import InsufficientScope, InvalidClient, InvalidToken, OAuthError, Refusal
 from proofkey.protocol.records import Json
 from proofkey.server.asgi import Headers, Response
 
@@ -46,11 +46,15 @@ def public_document(raw: bytes) -> Response:
     return Response(200, headers, raw)
 
 
+def status_of(refused: Refusal) -> int:
+    """The HTTP status that goes with a refusal; 400 unless its code has one of its own (RFC 6749 §5.2)."""
+    return STATUS.get(getattr(refused, "code", ""), 400)
+
+
 def refusal(refused: OAuthError, realm: str, status: int | None = None, headers: Headers | None = None) -> Response:
     """`{"error", "error_description"}` with its status, and a challenge where one is due."""
     body = {"error": refused.code, "error_description": refused.error_description}
-    number = status or STATUS.get(refused.code, 400)
-    return json_response(body, number, [*_challenge(refused, realm), *(headers or ())])
+    return json_response(body, status or status_of(refused), [*_challenge(refused, realm), *(headers or ())])
 
 
 def _challenge(refused: OAuthError, realm: str) -> Headers:

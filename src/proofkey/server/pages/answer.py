@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import assert_never
 
 from proofkey.protocol.authorization_response import redirect_target
 from proofkey.protocol.authorize import AuthorizeRequest
 from proofkey.protocol.claims_request import ClaimsRequest
+from proofkey.protocol.errors import Unanswerable
 from proofkey.protocol.interaction import AskAccount, AskConsent, AskLogin, remembers_consent
 from proofkey.protocol.records import Client, SignedIn
 from proofkey.protocol.redirect_uri import origin_of
@@ -33,6 +35,7 @@ _REDIRECT: Headers = [
     (b"referrer-policy", b"no-referrer"),
     (b"content-length", b"0"),
 ]
+_ADDRESSABLE = re.compile(rb"[!\"$-~]*")
 PERSON_WORDS = {
     "openid": "Know who you are here",
     "profile": "See your name and profile",
@@ -53,6 +56,14 @@ def visitor_of(request: Request, issuer: Issuer, engine: Engine) -> Visitor:
     )
 
 
+async def posted_form(request: Request) -> bytes:
+    """A form as it was sent, which may also stand in an address: visible ASCII without a fragment mark."""
+    raw = await request.form_body()
+    if not _ADDRESSABLE.fullmatch(raw):
+        raise Unanswerable("form_not_encoded", "The form must be percent-encoded ASCII")
+    return raw
+
+
 def set_cookie(name: str, value: str, issuer: Issuer, *, max_age_for: int | None = None) -> tuple[bytes, bytes]:
     """A host-only cookie that scripts cannot read and other sites cannot send with a POST."""
     parts = [f"{name}={value}", "Path=/", "HttpOnly", "SameSite=Lax"]
@@ -63,11 +74,13 @@ def set_cookie(name: str, value: str, issuer: Issuer, *, max_age_for: int | None
     return (b"set-cookie", "; ".join(parts).encode())
 
 
-def html(text: str, status: int = 200, *, form_action: str = "", headers: Headers | None = None) -> Response:
-    """A page with the policy all pages share."""
+def html(
+    text: str, status: int = 200, *, form_action: str = "", script: bool = False, headers: Headers | None = None
+) -> Response:
+    """A page with the policy all pages share; *script* is for the one that posts itself."""
     raw = text.encode()
     length = (b"content-length", b"%d" % len(raw))
-    return Response(status, [*page_headers(form_action=form_action), length, *(headers or ())], raw)
+    return Response(status, [*page_headers(form_action=form_action, script=script), length, *(headers or ())], raw)
 
 
 def redirect(target: str, headers: Headers | None = None) -> Response:
@@ -87,7 +100,7 @@ def _answer(answer: Answer, headers: Headers | None) -> Response:
     address = answer.reply.address.redirect_uri
     if answer.reply.response_mode == "form_post":
         page = render_form_post(FormPostPage(address, answer.fields))
-        return html(page, form_action=origin_of(address), headers=headers)
+        return html(page, form_action=origin_of(address), script=True, headers=headers)
     return redirect(redirect_target(answer.reply, answer.fields), headers)
 
 

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import structlog
@@ -24,11 +23,10 @@ from proofkey.server.flows.authorize import Answer, Show, Visitor, begin, find_s
 from proofkey.server.flows.consent import decide
 from proofkey.server.flows.sign_in import SignInRefused, choose_account, sign_in
 from proofkey.server.issuer import Issuer
-from proofkey.server.pages.answer import redirect, set_cookie, show, visitor_of
+from proofkey.server.pages.answer import posted_form, redirect, set_cookie, show, visitor_of
 
 FORM = frozenset("request username password account ticket decision".split())
 OTHER_ACCOUNT = "The application asks for another account. Please sign in with that one."
-_UNSAFE = re.compile(rb"[\x00-\x20\x7f]")
 _log = structlog.get_logger()
 
 
@@ -36,7 +34,7 @@ async def authorize(request: Request, issuer: Issuer, engine: Engine) -> Respons
     """Answer the client, or show the person the next page."""
     visitor = visitor_of(request, issuer, engine)
     if request.method == "POST":
-        raw = await _posted(request)
+        raw = await posted_form(request)
         if visitor.browser is None and len(raw) <= MAX_QUERY:
             return redirect(f"{issuer.url}/oauth2/authorize?{raw.decode('ascii')}")
     else:
@@ -47,13 +45,6 @@ async def authorize(request: Request, issuer: Issuer, engine: Engine) -> Respons
     outcome = await begin(_parse(raw), visitor, browser, issuer, engine)
     _note(outcome, issuer)
     return show(outcome, issuer, engine, headers)
-
-
-async def _posted(request: Request) -> bytes:
-    raw = await request.form_body()
-    if not raw.isascii() or _UNSAFE.search(raw):
-        raise Unanswerable("form_not_encoded", "The form must be percent-encoded ASCII")
-    return raw
 
 
 def _parse(raw: bytes) -> Parameters:

@@ -9,18 +9,24 @@ from proofkey.server.asgi import Request, Response
 from proofkey.server.engine import Engine
 from proofkey.server.flows.logout import AskSignOut, sign_out, sign_out_ticket
 from proofkey.server.issuer import Issuer
-from proofkey.server.pages.answer import display_name, html, redirect, set_cookie, visitor_of
+from proofkey.server.pages.answer import display_name, html, posted_form, redirect, set_cookie, visitor_of
 from proofkey.server.pages.render import SignedOutPage, SignOutPage, render_sign_out, render_signed_out
 
 
 async def logout(request: Request, issuer: Issuer, engine: Engine) -> Response:
-    """End the session and say so, send the person back where that is proven, or ask first."""
-    raw = await request.form_body() if request.method == "POST" else request.query
-    if request.method == "GET" and len(raw) > MAX_QUERY:
+    """End the session and say so, send the person back where that is proven, or ask first.
+
+    A cross-site POST carries no Lax cookie: it is sent to its GET form, which does.
+    """
+    visitor = visitor_of(request, issuer, engine)
+    raw = await posted_form(request) if request.method == "POST" else request.query
+    if request.method == "POST" and visitor.session is None and len(raw) <= MAX_QUERY:
+        return redirect(f"{issuer.url}/oauth2/logout?{raw.decode('ascii')}")
+    if request.method != "POST" and len(raw) > MAX_QUERY:
         raise Unanswerable("logout_query_too_long", f"The query must not exceed {MAX_QUERY} bytes: send it by POST")
     try:
         params = parse(raw, KNOWN)
-        outcome = await sign_out(params, visitor_of(request, issuer, engine), issuer, engine)
+        outcome = await sign_out(params, visitor, issuer, engine)
     except InvalidRequest as refused:
         raise Unanswerable("logout_unreadable", refused.description) from None
     workspace = issuer.workspace.name
@@ -33,7 +39,7 @@ async def logout(request: Request, issuer: Issuer, engine: Engine) -> Response:
             client=outcome.client.name if outcome.client else "",
         )
         return html(render_sign_out(page))
-    forget = [set_cookie(issuer.session_cookie, "", issuer, max_age_for=0)]
+    forget = [set_cookie(issuer.session_cookie, "", issuer, max_age_for=0)] if visitor.session else []
     if outcome.return_url is not None:
         return redirect(outcome.return_url, forget)
     return html(
