@@ -14,7 +14,8 @@ from proofkey.protocol.records import User
 from proofkey.server.master_key import MasterKey, hash_client_secret
 from proofkey.server.store import open_store
 from proofkey.server.store.contract import Store
-from proofkey.server.tenancy.apply import ApplyRefused, apply
+from proofkey.server.tenancy.apply import apply
+from proofkey.server.tenancy.contradiction import ApplyRefused
 from proofkey.server.tenancy.declaration import declare
 from proofkey.server.tenancy.declared import Declaration
 from proofkey.server.tenancy.file_schema import (

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from proofkey.server.tenancy.declaration_file import DeclarationRefused, read_declaration_file
+from proofkey.server.tenancy.contradiction import DeclarationRefused
+from proofkey.server.tenancy.declaration_file import read_declaration_file
 
 SECRET = "a-secret-of-many-random-characters"
 WORKSPACE = """\

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 import uvloop
 
@@ -19,6 +18,7 @@ from proofkey.demo.directory import DirectoryRefused
 from proofkey.server.config import ConfigError
 from proofkey.server.listen import PortTaken
 from proofkey.server.store.contract import StoreUnavailable
+from proofkey.server.tenancy.contradiction import ApplyRefused, DeclarationRefused
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _M_MMAP_THRESHOLD = -3
@@ -78,30 +78,27 @@ def settle_memory() -> None:
     gc.freeze()
 
 
+_KINDS: dict[type[Exception], tuple[str, str]] = {
+    PortTaken: ("start_failed", "port_taken"),
+    ConfigError: ("invalid_configuration", "setting_invalid"),
+    DeclarationRefused: ("invalid_configuration", "declaration_invalid"),
+    ApplyRefused: ("apply_failed", "apply_contradicted"),
+    StoreUnavailable: ("start_failed", "database_unavailable"),
+}
+"""What a failure is called in the last line of stderr."""
+
+
 @contextmanager
 def failures_in_words() -> Iterator[None]:
     """Turn what can be mended by whoever starts a server into `CommandRefused`."""
     try:
         yield
-    except PortTaken as taken:
-        raise CommandRefused("start_failed", str(taken), "port_taken") from None
     except DirectoryRefused as refused:
         raise CommandRefused("start_failed", str(refused), refused.slug) from None
-    except ConfigError as wrong:
-        raise CommandRefused("invalid_configuration", str(wrong), "setting_invalid") from None
-    except StoreUnavailable as failed:
-        raise CommandRefused("start_failed", f"the database cannot be used: {failed}", "database_unavailable") from None
-    except Exception as other:
-        raise _refused_by_name(other) from None
-
-
-def _refused_by_name(failure: Exception) -> BaseException:
-    """Refusals of modules that are imported only where a file is read."""
-    name: Any = type(failure).__name__
-    if name == "DeclarationRefused":
-        return CommandRefused("invalid_configuration", str(failure), "declaration_invalid")
-    if name == "ModuleNotFoundError" and "asyncpg" in str(failure):
-        return CommandRefused("start_failed", str(failure), "asyncpg_missing")
-    if name == "ApplyRefused":
-        return CommandRefused("apply_failed", str(failure), "apply_contradicted")
-    return failure
+    except tuple(_KINDS) as failed:
+        code, slug = _KINDS[type(failed)]
+        raise CommandRefused(code, str(failed) or type(failed).__name__, slug) from None
+    except ModuleNotFoundError as missing:
+        if "asyncpg" not in str(missing):
+            raise
+        raise CommandRefused("start_failed", str(missing), "asyncpg_missing") from None

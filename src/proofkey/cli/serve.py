@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import click
+import structlog
 
 from proofkey.cli.running import begin, failures_in_words, run_until_stopped, settle_memory
 from proofkey.server.clock import wall_clock
@@ -18,6 +19,8 @@ from proofkey.server.listen import serve as serve_listeners
 from proofkey.server.log import configure_logging
 from proofkey.server.tenancy.declaration_file import read_declaration_file
 from proofkey.server.tenancy.server_settings import ServerSettings, read_server_settings
+
+_log = structlog.get_logger()
 
 
 @click.command()
@@ -51,7 +54,13 @@ async def _run(settings: ServerSettings, sockets: list[socket.socket], stop: asy
     from proofkey.server.app import create_app
 
     app = create_app(settings.config, clock=wall_clock, entropy=os.urandom)
-    await serve_listeners([Listener(app, sockets, _tls(settings))], on_ready=settle_memory, stop=stop)
+
+    def announce() -> None:
+        settle_memory()
+        for bound in sockets:
+            _log.info("listening", address=bound.getsockname()[0], port=bound.getsockname()[1])
+
+    await serve_listeners([Listener(app, sockets, _tls(settings))], on_ready=announce, stop=stop)
 
 
 def _tls(settings: ServerSettings) -> ssl.SSLContext | None:

@@ -117,7 +117,8 @@ class Directory:
         """Remove everything of ours. Raises as `check_may_empty`."""
         self.check_may_empty()
         for name in _OWN_FILES:
-            (self.path / name).unlink(missing_ok=True)
+            for path in (self.path / name, *self.path.glob(f"{name}.*.new")):
+                path.unlink(missing_ok=True)
         shutil.rmtree(self.certificates, ignore_errors=True)
 
     def master_key(self, entropy: Entropy) -> bytes:
@@ -155,6 +156,11 @@ def write_secret(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(descriptor)
     draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _lock(descriptor: int) -> bool:

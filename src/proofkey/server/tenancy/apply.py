@@ -16,11 +16,8 @@ from proofkey.server.entropy import Entropy
 from proofkey.server.identity.password import hash_password, verify_password
 from proofkey.server.master_key import MasterKey, hash_client_secret
 from proofkey.server.store.contract import ConfigurationStore, PeopleStore, Store
+from proofkey.server.tenancy.contradiction import ApplyRefused
 from proofkey.server.tenancy.declared import Declaration, DeclaredApplication, DeclaredPerson, DeclaredWorkspace
-
-
-class ApplyRefused(Exception):
-    """The deployment holds something the declaration cannot be reconciled with; the message says what."""
 
 
 @dataclass(frozen=True, slots=True)

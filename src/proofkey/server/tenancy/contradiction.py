@@ -1,4 +1,4 @@
-"""Values that are sound alone and cannot stand together, and the path to the one to change."""
+"""How a declaration is refused: where it contradicts itself, where a file is wrong, and where a deployment says otherwise."""
 
 from __future__ import annotations
 
@@ -15,6 +15,17 @@ class Contradiction(Exception):
         super().__init__(f"{'.'.join(map(str, path))}: {expected}")
         self.path = path
         self.expected = expected
+
+
+class DeclarationRefused(Exception):
+    """The file cannot be used; the message begins with file, line and column (from 1)."""
+
+    def __init__(self, file: str, line: int, column: int, expected: str) -> None:
+        super().__init__(f"{file}:{line}:{column}: {expected}")
+
+
+class ApplyRefused(Exception):
+    """The deployment holds something the declaration cannot be reconciled with; the message says what."""
 
 
 def contradict(path: Path, expected: str) -> NoReturn:

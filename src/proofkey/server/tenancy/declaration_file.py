@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import msgspec
 
-from proofkey.server.tenancy.contradiction import Contradiction
+from proofkey.server.tenancy.contradiction import Contradiction, DeclarationRefused
 from proofkey.server.tenancy.declaration import declare
 from proofkey.server.tenancy.declared import Declaration
-from proofkey.server.tenancy.file_positions import Misplaced, Node, Place, parse_yaml
+from proofkey.server.tenancy.file_positions import Misplaced, Node, parse_yaml
 from proofkey.server.tenancy.file_schema import KEYED, FileSchema, Reference, Secret
 
 MAX_FILE = 8 * 1024 * 1024
@@ -23,14 +23,6 @@ _SEGMENT = re.compile(r"\.(?P<name>\w+)|\[(?P<index>\d+|\.\.\.)\]")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 T = TypeVar("T")
-
-
-class DeclarationRefused(Exception):
-    """The file cannot be used; the message begins with file, line and column."""
-
-    def __init__(self, file: str, place: Place, expected: str) -> None:
-        super().__init__(f"{file}:{place.line}:{place.column}: {expected}")
-        self.place = place
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +67,7 @@ class DeclarationFile:
             if step not in node.children:
                 break
             node = node.children[step]
-        return DeclarationRefused(str(self.path), node.place, expected)
+        return DeclarationRefused(str(self.path), node.place.line, node.place.column, expected)
 
 
 def read_declaration_file(path: Path) -> DeclarationFile:
@@ -84,14 +76,14 @@ def read_declaration_file(path: Path) -> DeclarationFile:
         with path.open("rb") as file:
             text = file.read(MAX_FILE + 1).decode("utf-8")
     except (OSError, UnicodeDecodeError) as failed:
-        raise DeclarationRefused(str(path), Place(1, 1), f"cannot be read: {failed}") from None
+        raise DeclarationRefused(str(path), 1, 1, f"cannot be read: {failed}") from None
     if len(text) > MAX_FILE:
-        raise DeclarationRefused(str(path), Place(1, 1), f"more than {MAX_FILE} bytes")
+        raise DeclarationRefused(str(path), 1, 1, f"more than {MAX_FILE} bytes")
     try:
         root = parse_yaml(text)
         return DeclarationFile(path, _convert(root, FileSchema), root)
     except Misplaced as found:
-        raise DeclarationRefused(str(path), found.place, found.expected) from None
+        raise DeclarationRefused(str(path), found.place.line, found.place.column, found.expected) from None
 
 
 def _convert(node: Node, schema: type[T]) -> T:
