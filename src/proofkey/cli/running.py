@@ -96,7 +96,7 @@ def failures_in_words() -> Iterator[None]:
     except DirectoryRefused as refused:
         raise CommandRefused("start_failed", str(refused), refused.slug) from None
     except tuple(_KINDS) as failed:
-        code, slug = _KINDS[type(failed)]
+        code, slug = next(_KINDS[kind] for kind in type(failed).__mro__ if kind in _KINDS)
         raise CommandRefused(code, str(failed) or type(failed).__name__, slug) from None
     except ModuleNotFoundError as missing:
         if "asyncpg" not in str(missing):
