@@ -80,7 +80,8 @@ class SigningKey:
 
     def _sign(self, message: bytes) -> bytes:
         if self._ec is None:
-            return self._rsa.sign(message, padding.PKCS1v15(), hashes.SHA256())
+            signature: bytes = self._rsa.sign(message, padding.PKCS1v15(), hashes.SHA256())
+            return signature
         r, s = decode_dss_signature(self._ec.sign(message, _ES256))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
