@@ -1,0 +1,32 @@
+"""The manual of the commands names the options there are, and their defaults."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from proofkey.cli import main
+
+MANUAL = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["dev", "serve", "apply"])
+def test_every_option_is_in_its_table(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    section = re.search(rf"^## `proofkey {name}`\n(.*?)(?=^## |\Z)", MANUAL, re.DOTALL | re.MULTILINE)
+    assert section is not None
+    written = re.findall(r"^\| `--([\w-]+)` \|", section[1], re.MULTILINE)
+    assert written == [option.opts[-1].removeprefix("--") for option in command.params]
+
+
+def test_the_defaults_of_dev_are_as_written() -> None:
+    command = main.get_command(click.Context(main), "dev")
+    assert command is not None
+    defaults = {option.opts[-1]: option.default for option in command.params}
+    assert [f"| `--port` | `{defaults['--port']}` |", f"| `--data` | `{defaults['--data']}` |"] == re.findall(
+        r"^\| `--(?:port|data)` \| `[^`]*` \|", MANUAL, re.MULTILINE
+    )
