@@ -41,7 +41,7 @@ def configure_logging(level: str, *, as_text: bool) -> None:
     to_stderr.setFormatter(from_stdlib)
     logging.root.handlers[:] = [to_stderr]
     logging.root.setLevel(max(_LEVELS[level], logging.INFO))
-    for quiet in ("uvicorn.error", "asyncio"):
+    for quiet in ("uvicorn.error", "asyncio", "httpx2"):  # httpx2 writes whole addresses, query and all
         logging.getLogger(quiet).setLevel(logging.WARNING)
 
 
