@@ -10,8 +10,8 @@ MAX_LOGIN_NAME = 320
 
 def fold(login_name: str) -> str:
     """The form in which login names are kept and looked up: trimmed, width and case folded, composed."""
-    folded = unicodedata.normalize("NFKC", login_name.strip()).casefold()
-    return unicodedata.normalize("NFKC", folded)
+    folded = unicodedata.normalize("NFKC", login_name).casefold()
+    return unicodedata.normalize("NFKC", folded).strip()
 
 
 def is_login_name(login_name: str) -> bool:
