@@ -181,7 +181,7 @@ async def _call(request: Request, route: Route, issuer: Issuer, engine: Engine) 
     if endpoint is not None:
         return await endpoint(request, issuer, engine)
     if method == "OPTIONS":
-        allow: Headers = [(b"allow", route.allow.encode()), (b"content-length", b"0")]
+        allow: Headers = [(b"allow", route.allow.encode())]
         preflight = preflight_headers(request, route.allow) if route.sharing != "nobody" else []
         return Response(204, [*allow, *preflight])
     refused = InvalidRequest("method_not_allowed", "This address does not answer that method")
