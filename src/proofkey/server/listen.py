@@ -3,6 +3,7 @@
 1. A port is taken before anything else is done, and a taken one is named.
 2. Applications start before the first connection is accepted and end after the last one was answered.
 3. Stopping takes 3 seconds at most, whatever clients keep open.
+4. The head of a request is bounded: whoever sends header upon header is told so (431) and costs no memory.
 """
 
 from __future__ import annotations
@@ -16,10 +17,18 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 BACKLOG = 2_048
 STOP_WITHIN = 2
 KEEP_ALIVE = 30
+MAX_HEAD = 65_536
+"""Bytes of request line and headers, above which no more is read."""
+_HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-type: application/json\r\ncache-control: no-store\r\nconnection: close\r\ncontent-length: 107\r\n\r\n"
+    b'{"error":"invalid_request","error_description":"The request line and headers are too long [head_too_long]"}'
+)
 App: TypeAlias = Callable[..., Any]
 
 
@@ -84,6 +93,23 @@ def port_of(bound: socket.socket) -> int:
     return port
 
 
+class _Protocol(HttpToolsProtocol):
+    """HTTP/1.1 with a bounded head (RFC 6585 §5); the parser itself would collect for ever."""
+
+    _head = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser. A scope gets its method when its head is complete: until then, bytes are counted."""
+        super().data_received(data)
+        if self.scope is not None and "method" not in self.scope:
+            self._head += len(data)
+            if self._head > MAX_HEAD and not self.transport.is_closing():
+                self.transport.write(_HEAD_TOO_LARGE)
+                self.transport.close()
+        else:
+            self._head = 0
+
+
 class _Server(uvicorn.Server):
     """One of several servers in a process: signals are not its business, and it tells when it listens."""
 
@@ -108,7 +134,7 @@ def _server(listener: Listener) -> _Server:
         uvicorn.Config(
             listener.app,
             loop="uvloop",
-            http="httptools",
+            http=_Protocol,
             ws="none",
             lifespan="off",
             interface="asgi3",
