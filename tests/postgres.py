@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import secrets
 import shutil
 import signal
 import socket
@@ -28,6 +27,8 @@ _SETTINGS = {
     "max_connections": "100",
     "log_min_messages": "fatal",
 }
+_HANG_UP = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,22 @@ class Postgres:
     port: int
     as_user: dict[str, Any] = field(default_factory=dict)
 
-    def url(self, database: str) -> str:
-        """The address of *database*."""
-        return f"postgresql://proofkey@127.0.0.1:{self.port}/{database}"
+    @property
+    def url(self) -> str:
+        """The address of its database."""
+        return f"postgresql://proofkey@127.0.0.1:{self.port}/postgres"
 
-    def run(self, program: str, *arguments: str) -> None:
-        """One of PostgreSQL's own programs, connected to this server."""
-        connect = ("--host=127.0.0.1", f"--port={self.port}", "--username=proofkey")
-        command: list[str | Path] = [self.binaries / program, *connect, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, cwd="/")
+    def tell(self, *statements: str) -> None:
+        """Run statements behind everybody's back."""
+        command: list[str | Path] = [self.binaries / "psql", "--no-psqlrc", "--quiet", "--output=/dev/null", self.url]
+        done = subprocess.run(
+            [*command, *(f"--command={text}" for text in statements)], capture_output=True, text=True, cwd="/"
+        )
         assert done.returncode == 0, done.stderr
+
+    def hang_up(self) -> None:
+        """End everybody's connection."""
+        self.tell(_HANG_UP)
 
 
 def _find_binaries() -> Path:
@@ -73,7 +80,16 @@ def _free_port() -> int:
 
 
 def _wait_until_ready(server: subprocess.Popen[bytes], postgres: Postgres) -> None:
-    ready: list[str | Path] = [postgres.binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(postgres.port)]
+    ready: list[str | Path] = [
+        postgres.binaries / "pg_isready",
+        "-q",
+        "-U",
+        "proofkey",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(postgres.port),
+    ]
     for _ in range(600):
         assert server.poll() is None, "PostgreSQL ended before it was ready"
         if subprocess.run(ready, cwd="/").returncode == 0:
@@ -103,15 +119,15 @@ def postgres() -> Iterator[Postgres]:
             _wait_until_ready(server, running)
             yield running
         finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(30)
+            server.send_signal(signal.SIGQUIT)  # at once: nobody wants what it would still write
+            server.wait(60)
     finally:
         shutil.rmtree(folder)
 
 
 @pytest.fixture
 def postgres_url(postgres: Postgres) -> str:
-    """The address of a fresh, empty database; it goes with the server."""
-    name = f"proofkey_{secrets.token_hex(6)}"
-    postgres.run("createdb", "--template=template0", name)
-    return postgres.url(name)
+    """The address of an empty database: whatever the test before left there, connections included, is gone."""
+    postgres.hang_up()
+    postgres.tell("SET client_min_messages = error", "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    return postgres.url

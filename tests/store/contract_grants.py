@@ -93,6 +93,7 @@ class RedeemContract:
         await set_scene(store)
         await store.disable_client(PLACE, "spa", NOON)
         assert AuthorizationGone() == await store.redeem_code(code(), grant(), NOON)
+        assert AuthorizationGone() == await store.redeem_code(code(), grant(created_at=NOON + 1), NOON + 1)
 
     async def test_a_code_needs_its_session_even_for_offline_access(self, store: Store) -> None:
         await set_scene(store)

@@ -69,7 +69,7 @@ class TestLostAnswers(LostAnswerContract):
 
 async def test_a_database_that_is_not_there_is_unavailable(postgres: Postgres) -> None:
     with pytest.raises(StoreUnavailable):
-        await open_store(postgres.url("no_such_database")).open()
+        await open_store(postgres.url.replace("/postgres", "/no_such_database")).open()
     with pytest.raises(StoreUnavailable):
         await open_store("postgresql://proofkey@127.0.0.1:1/proofkey").open()
 
@@ -84,11 +84,9 @@ async def test_a_closed_store_is_unavailable(postgres_url: str) -> None:
         await set_scene(store)
 
 
-async def test_connections_that_the_database_dropped_are_made_anew(store: Store, postgres: Postgres, url: str) -> None:
+async def test_connections_that_the_database_dropped_are_made_anew(store: Store, postgres: Postgres) -> None:
     await set_scene(store)
-    name = url.rpartition("/")[2]
-    stop = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-    postgres.run("psql", "--dbname=postgres", "--quiet", "--output=/dev/null", f"--command={stop}")
+    postgres.hang_up()
     assert await store.find_client(PLACE, "spa") is not None
-    postgres.run("psql", "--dbname=postgres", "--quiet", "--output=/dev/null", f"--command={stop}")
+    postgres.hang_up()
     await store.end_session(PLACE, b"no-such-session!", 0)

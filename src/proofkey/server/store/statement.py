@@ -63,7 +63,9 @@ class Statement:
     def __init__(self, names: str, text: str, types: Mapping[str, str] | None = None) -> None:
         self.names = tuple(names.split())
         self.types = types or {}
-        self.text = " ".join(_MACRO.sub(_spell_out, text).split())  # SQLite finds a prepared statement by its whole text
+        self.text = " ".join(
+            _MACRO.sub(_spell_out, text).split()
+        )  # SQLite finds a prepared statement by its whole text
         used = set(_PARAMETER.findall(self.text))
         if used != set(self.names):
             raise ValueError(f"a statement names {sorted(self.names)} and uses {sorted(used)}")
