@@ -48,6 +48,14 @@ def test_every_link_of_the_manual_leads_somewhere() -> None:
     assert [] == [f"{page.name}: {target}" for page, target in links if not (page.parent / target).exists()]
 
 
+def test_every_file_that_the_manual_names_exists() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    named = re.compile(r"`((?:src|tests|checks|vectors|docs|bench)/[\w./-]+)`")
+    found = {(page.name, path) for page in pages for path in named.findall(page.read_text(encoding="utf-8"))}
+    assert 10 <= len(found)
+    assert [] == sorted(f"{page}: {path}" for page, path in found if not (ROOT / path).exists())
+
+
 def test_every_decision_is_half_a_dated_page_that_the_index_names() -> None:
     decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert 4 <= len(decisions)
