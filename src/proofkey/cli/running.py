@@ -78,14 +78,14 @@ def settle_memory() -> None:
     gc.freeze()
 
 
-_KINDS: dict[type[Exception], tuple[str, str]] = {
-    PortTaken: ("start_failed", "port_taken"),
-    ConfigError: ("invalid_configuration", "setting_invalid"),
-    DeclarationRefused: ("invalid_configuration", "declaration_invalid"),
-    ApplyRefused: ("apply_failed", "apply_contradicted"),
-    StoreUnavailable: ("start_failed", "database_unavailable"),
+_REFUSALS: dict[type[Exception], Callable[[str], CommandRefused]] = {
+    PortTaken: lambda text: CommandRefused("start_failed", text, "port_taken"),
+    ConfigError: lambda text: CommandRefused("invalid_configuration", text, "setting_invalid"),
+    DeclarationRefused: lambda text: CommandRefused("invalid_configuration", text, "declaration_invalid"),
+    ApplyRefused: lambda text: CommandRefused("apply_failed", text, "apply_contradicted"),
+    StoreUnavailable: lambda text: CommandRefused("start_failed", text, "database_unavailable"),
 }
-"""What a failure is called in the last line of stderr."""
+"""What a failure becomes in the last line of stderr."""
 
 
 @contextmanager
@@ -95,9 +95,9 @@ def failures_in_words() -> Iterator[None]:
         yield
     except DirectoryRefused as refused:
         raise CommandRefused("start_failed", str(refused), refused.slug) from None
-    except tuple(_KINDS) as failed:
-        code, slug = next(_KINDS[kind] for kind in type(failed).__mro__ if kind in _KINDS)
-        raise CommandRefused(code, str(failed) or type(failed).__name__, slug) from None
+    except tuple(_REFUSALS) as failed:
+        refusal = next(_REFUSALS[kind] for kind in type(failed).__mro__ if kind in _REFUSALS)
+        raise refusal(str(failed) or type(failed).__name__) from None
     except ModuleNotFoundError as missing:
         if "asyncpg" not in str(missing):
             raise

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Generator, MutableMapping, Sequence
@@ -24,10 +25,11 @@ STOP_WITHIN = 2
 KEEP_ALIVE = 30
 MAX_HEAD = 65_536
 """Bytes of request line and headers, above which no more is read."""
-_HEAD_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-type: application/json\r\ncache-control: no-store\r\nconnection: close\r\ncontent-length: 107\r\n\r\n"
-    b'{"error":"invalid_request","error_description":"The request line and headers are too long [head_too_long]"}'
+_HEAD_TOO_LONG = "The request line and headers are too long [head_too_long]"
+_BODY = json.dumps({"error": "invalid_request", "error_description": _HEAD_TOO_LONG}).encode()
+_REFUSE_HEAD = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\ncache-control: no-store\r\n"
+    b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
 )
 App: TypeAlias = Callable[..., Any]
 
@@ -104,7 +106,7 @@ class _Protocol(HttpToolsProtocol):
         if self.scope is not None and "method" not in self.scope:
             self._head += len(data)
             if self._head > MAX_HEAD and not self.transport.is_closing():
-                self.transport.write(_HEAD_TOO_LARGE)
+                self.transport.write(_REFUSE_HEAD)
                 self.transport.close()
         else:
             self._head = 0
