@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import quote
 
 from proofkey.protocol.authorize import Reply
@@ -30,13 +31,20 @@ def _with_state(fields: tuple[tuple[str, str], ...], reply: Reply, issuer: str) 
     return (*fields, *state, ("iss", issuer))
 
 
-def _encode(value: str) -> str:
+@lru_cache(maxsize=256)
+def _encode_issuer(issuer: str) -> str:
+    return quote(issuer, safe="")
+
+
+def _encode(name: str, value: str) -> str:
+    if name == "iss":
+        return _encode_issuer(value)
     return value if _UNRESERVED.fullmatch(value) else quote(value, safe="")
 
 
 def redirect_target(reply: Reply, fields: tuple[tuple[str, str], ...]) -> str:
     """The address with the answer in its query or fragment; a query the client registered is kept (RFC 6749 §3.1.2)."""
-    encoded = "&".join([f"{name}={_encode(value)}" for name, value in fields])
+    encoded = "&".join([f"{name}={_encode(name, value)}" for name, value in fields])
     uri = reply.address.redirect_uri
     if reply.response_mode == "fragment":
         return f"{uri}#{encoded}"
