@@ -182,6 +182,7 @@ def test_prompt_values_that_are_unknown_are_ignored(prompt: str, expected: set[s
 def test_max_age_is_in_seconds_on_the_wire() -> None:
     assert 3_600 * SECOND == read(asked(max_age="3600")).max_age_for
     assert 0 == read(asked(max_age="0")).max_age_for
+    assert 999_999_999 * SECOND == read(asked(max_age="9" * 9)).max_age_for
 
 
 def test_audience_is_another_name_for_resource() -> None:

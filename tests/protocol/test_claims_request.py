@@ -95,4 +95,6 @@ def test_a_grant_keeps_the_names_as_text() -> None:
     assert "email name|locale" == request.text
     assert (("email", "name"), ("locale",)) == names_in(request.text)
     assert "" == ClaimsRequest(subject="alice").text
+    assert "|locale" == ClaimsRequest(id_token=("locale",)).text
+    assert "email|" == ClaimsRequest(userinfo=("email",)).text
     assert ((), ()) == names_in("")
