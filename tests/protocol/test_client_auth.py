@@ -74,6 +74,14 @@ def test_credentials_that_are_refused(
         parse_credentials(authorization, params)
 
 
+def test_a_basic_header_of_4096_characters_is_read_and_a_longer_one_is_not() -> None:
+    longest = basic(b"web:" + b"s" * (4_096 // 4 * 3 - 4))
+    assert 4_096 == len(longest.removeprefix(b"Basic "))
+    assert "web" == parse_credentials(longest, {}).client_id
+    with refused(InvalidClient, "basic_malformed"):
+        parse_credentials(basic(b"web:" + b"s" * (4_096 // 4 * 3 - 3)), {})
+
+
 @given(st.binary(max_size=120))
 def test_any_authorization_header_is_credentials_or_a_refusal(header: bytes) -> None:
     for authorization in (header, b"Basic " + header, basic(header)):
