@@ -7,9 +7,10 @@
 5. Secrets arrive hashed, keys arrive encrypted; no token, code or password ever reaches a store in clear.
 6. Methods that spend something take a proof (`ProvenCode`), never a raw record.
 
-*Live* means, in one statement: the grant is not revoked; its client exists and is not disabled; its person exists, is not
-disabled and has the grant's epoch; its session exists and has not ended (unless the grant is offline); its consent
-row, where it names one, still exists. A missing row means dead (law 10).
+*Live* means, in one statement: the grant is not revoked; its client exists, is not disabled, and was not disabled since the
+grant was made; its person exists, is not disabled and has the grant's epoch; its session exists and has not ended, by
+sign-out or by either of its times (unless the grant is offline); its consent row, where it names one, still exists.
+A missing row means dead (law 10), and what is dead stays dead: enabling again or consenting again revives nothing.
 """
 
 from __future__ import annotations
@@ -149,6 +150,7 @@ class GrantStore(Protocol):
     async def redeem_code(self, proven: ProvenCode, grant: Grant, now: int) -> RedeemOutcome:
         """Write *grant* under the code's id if nothing stands there and it would be live; extend its session's idle end.
 
+        Here its session must live even where the grant is offline: a code asserts a person at a browser.
         A conflict whose stored `attempt` is this grant's own is `Redeemed`: the answer was lost after commit.
         Any other conflict revokes the stored grant for "code_replayed" (and audits it) before `CodeAlreadyUsed` returns.
         The session's row is written only when that moves `idle_until` by more than a sixtieth of its length.
@@ -157,8 +159,10 @@ class GrantStore(Protocol):
     async def rotate_refresh(self, proven: ProvenRefresh, now: int) -> RotateOutcome:
         """Advance the grant's counter from the proven token's, in one conditional statement, if the grant is live.
 
-        Sets `rotated_at` and `idle_until`. The previous counter within `proven.leeway_for` of `rotated_at` is `Retried`;
-        any other smaller counter revokes the grant for "refresh_replayed" (and audits it) before `RefreshReplayed` returns.
+        Sets `rotated_at`, `idle_until` and `attempt` (drawn by the store: a rotation whose answer was lost after commit is
+        recognised and stays `Rotated`, whatever the leeway). The previous counter within `proven.leeway_for` of
+        `rotated_at` is `Retried`; any other smaller counter revokes the grant for "refresh_replayed" (and audits it) before
+        `RefreshReplayed` returns.
         Where `proven.rotates` is false the counter stays, and only `idle_until` moves.
         """
 
@@ -231,7 +235,7 @@ class ConfigurationStore(Protocol):
         """The workspace at this address."""
 
     async def keep_workspace(self, workspace: Workspace, now: int) -> None:
-        """Insert or replace."""
+        """Insert or replace (audited where anything changed)."""
 
     async def find_client(self, workspace_id: str, client_id: str) -> Client | None:
         """The application, if it exists and is enabled."""
@@ -243,7 +247,7 @@ class ConfigurationStore(Protocol):
         """The `id_token_signed_response_alg` of all enabled clients of the workspace."""
 
     async def keep_client(self, workspace_id: str, client: Client, now: int) -> None:
-        """Insert or replace, enabled."""
+        """Insert or replace, enabled (audited where anything changed). Grants from before it was disabled stay dead."""
 
     async def disable_client(self, workspace_id: str, client_id: str, now: int) -> None:
         """End everything of this application (audited): its grants and tokens are dead."""

@@ -81,7 +81,7 @@ class SqliteDatabase:
         try:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._writer = _connect(self._path, self._busy_for).cursor()
-            _retry_while_busy(lambda: _run_all(self._writer, "PRAGMA journal_mode=WAL"))
+            _retry_while_busy(self._log_ahead)
             _retry_while_busy(self._migrate)
             reader = _connect(self._path, self._busy_for)
             _run_all(reader.cursor(), "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON")
@@ -91,6 +91,13 @@ class SqliteDatabase:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._write_for_everybody, name="proofkey-store", daemon=True)
         self._thread.start()
+
+    def _log_ahead(self) -> None:
+        mode = _run_all(self._writer, "PRAGMA journal_mode=WAL")[0][0]
+        if mode != "wal":
+            raise StoreUnavailable(
+                f"{self._path}: the file system allows no write-ahead log (journal_mode stays {mode})"
+            )
 
     def _migrate(self) -> None:
         self._begin()

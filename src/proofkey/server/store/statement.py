@@ -63,9 +63,8 @@ class Statement:
     def __init__(self, names: str, text: str, types: Mapping[str, str] | None = None) -> None:
         self.names = tuple(names.split())
         self.types = types or {}
-        self.text = " ".join(
-            _MACRO.sub(_spell_out, text).split()
-        )  # SQLite finds a prepared statement by its whole text
+        # Without its line breaks: SQLite finds a prepared statement by its whole text, so each byte is read at each run.
+        self.text = " ".join(_MACRO.sub(_spell_out, text).split())
         used = set(_PARAMETER.findall(self.text))
         if used != set(self.names):
             raise ValueError(f"a statement names {sorted(self.names)} and uses {sorted(used)}")
