@@ -22,6 +22,7 @@ from tests.dev_server import PROOFKEY, StartDev
 
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 """RFC 7636 appendix B."""
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 HALF_A_REQUEST = (
     b"POST /demo/main/oauth2/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
     b"Content-Type: application/x-www-form-urlencoded\r\n\r\ngrant_type="
@@ -129,6 +130,24 @@ def test_it_ends_in_time_whatever_clients_keep_open(start_dev: StartDev, number:
         assert time.monotonic() - began < 5
     kept_alive.close()
     dev.kill()
+
+
+def test_a_log_that_nobody_reads_stops_nothing(tmp_path: Path) -> None:
+    command: list[str | Path] = [PROOFKEY, "dev", "--json", "--port", "0", "--data", tmp_path / "kept"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        told = json.loads(process.stdout.readline())
+        connection = HTTPConnection("127.0.0.1", port_of(told["issuer"]), timeout=10)
+        for _ in range(1_500):
+            connection.request("POST", "/demo/main/oauth2/token", "grant_type=nothing", FORM)
+            answer = connection.getresponse()
+            assert (400, b"unsupported_grant_type") == (answer.status, answer.read()[10:32])
+        connection.close()
+        read = process.stderr.read(60_000).decode()
+        assert "nothing" not in read
+        process.terminate()
+        assert 0 == process.wait(5)
 
 
 def test_fresh_forgets_everything_of_ours_and_nothing_else(start_dev: StartDev, tmp_path: Path) -> None:

@@ -6,17 +6,57 @@ No event holds a code, token, verifier, secret, cookie, sealed blob, hint, state
 from __future__ import annotations
 
 import logging
+import os
+import select
 import sys
+import threading
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+class NeverWaiting:
+    """A stream for logs that is written to while its reader reads, and loses lines (and says so) when it does not.
+
+    Otherwise whoever starts a server with a pipe and forgets to read it stops the server after 64 KiB of log.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._ready = select.poll()
+        self._ready.register(descriptor, select.POLLOUT)
+        self._lock = threading.Lock()
+        self._lost = 0
+
+    def write(self, text: str) -> int:
+        """Write *text* whole, or not at all, or, where it is longer than a pipe takes at once, its beginning."""
+        with self._lock:
+            if self._lost and self._put(f"{self._lost} lines of the log were lost: nobody read them\n".encode()):
+                self._lost = 0
+            encoded = text.encode("utf-8", "backslashreplace")
+            chunks = (encoded[start : start + select.PIPE_BUF] for start in range(0, len(encoded), select.PIPE_BUF))
+            if not all(map(self._put, chunks)):
+                self._lost += 1
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def _put(self, chunk: bytes) -> bool:
+        """At most PIPE_BUF bytes, which a pipe that is ready takes without waiting (pipe(7))."""
+        try:
+            is_ready = any(event & select.POLLOUT for _, event in self._ready.poll(0))
+            return is_ready and os.write(self._descriptor, chunk) == len(chunk)
+        except OSError:
+            return False
+
+
 def configure_logging(level: str, *, as_text: bool) -> None:
     """Send every logger's lines to stderr from *level* on: as text where a person reads them, else as JSON."""
+    stream = cast("TextIO", NeverWaiting(sys.stderr.fileno()))
     renderer = _render_text if as_text else structlog.processors.JSONRenderer()
     first: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -26,7 +66,7 @@ def configure_logging(level: str, *, as_text: bool) -> None:
     structlog.configure(
         processors=[*first, structlog.processors.format_exc_info, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=True,
     )
     from_stdlib = structlog.stdlib.ProcessorFormatter(
@@ -37,12 +77,13 @@ def configure_logging(level: str, *, as_text: bool) -> None:
             renderer,
         ],
     )
-    to_stderr = logging.StreamHandler(sys.stderr)
+    to_stderr = logging.StreamHandler(stream)
     to_stderr.setFormatter(from_stdlib)
     logging.root.handlers[:] = [to_stderr]
     logging.root.setLevel(max(_LEVELS[level], logging.INFO))
-    for quiet in ("uvicorn.error", "asyncio", "httpx2"):  # httpx2 writes whole addresses, query and all
+    for quiet in ("asyncio", "httpx2"):  # httpx2 writes whole addresses, query and all
         logging.getLogger(quiet).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each stranger's every nonsense
 
 
 def _render_text(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> str:
