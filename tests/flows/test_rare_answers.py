@@ -16,7 +16,7 @@ from proofkey.protocol.refresh_token import Refresh
 from proofkey.server.app import create_app
 from proofkey.server.flows.refresh_token import refresh
 from proofkey.server.flows.token_response import Mint
-from proofkey.server.store.contract import Store
+from proofkey.server.store.contract import Store, StoreUnavailable
 from tests.engine import ISSUER, Deployment, credentials, reasons
 
 
@@ -70,14 +70,29 @@ async def test_a_token_of_nobody_gets_no_userinfo_even_with_openid(deployment: D
     assert (401, ["userinfo_without_person"]) == (told.status_code, reasons(log))
 
 
+class GoneAway:
+    """A store whose database answers no more when grants are asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def find_grant(self, workspace_id: str, grant_id: bytes, now: int) -> LiveGrant | None:
+        raise StoreUnavailable("connection refused at 192.0.2.1")
+
+
 async def test_a_database_that_is_gone_is_a_503_that_says_when_to_come_back(
     deployment: Deployment, log: list[Any]
 ) -> None:
     tokens = await deployment.sign_in()
-    await deployment.store.close()
+    store: Any = GoneAway(deployment.store)
+    deployment.app = create_app(deployment.app.engine.config, store=store, clock=deployment.clock)
     answer = await deployment.refresh(tokens["refresh_token"])
     assert (503, "temporarily_unavailable") == (answer.status_code, answer.json()["error"])
     assert answer.json()["error_description"].endswith("[store_unavailable]")
+    assert "192.0.2.1" not in answer.text
     assert "1" == answer.headers["retry-after"]
     assert "store_unavailable" in [line["event"] for line in log]
 

@@ -43,6 +43,7 @@ def agreed_to(request_id: bytes) -> SignedIn:
 
 CHOSEN = changed(SIGNED_IN, session=changed(SESSION, chosen_for=REQUEST.id))
 CHOSEN_FOR_ANOTHER = changed(SIGNED_IN, session=changed(SESSION, chosen_for=b"another request."))
+SAME_CLAIMS = changed(REQUEST, claims=ClaimsRequest(id_token=("email",)))
 MORE_CLAIMS = changed(REQUEST, claims=ClaimsRequest(userinfo=("phone_number",)))
 
 
@@ -69,6 +70,7 @@ MORE_CLAIMS = changed(REQUEST, claims=ClaimsRequest(userinfo=("phone_number",)))
         (CONSENT_AGAIN, SPA, agreed_to(REQUEST.id), Issue(agreed_to(REQUEST.id))),
         (changed(REQUEST, scope=("openid", "notes:write")), SPA, SIGNED_IN, AskConsent(SIGNED_IN)),
         (changed(REQUEST, resources=("https://more.example",)), SPA, SIGNED_IN, AskConsent(SIGNED_IN)),
+        (SAME_CLAIMS, SPA, SIGNED_IN, Issue(SIGNED_IN)),
         (MORE_CLAIMS, SPA, SIGNED_IN, AskConsent(SIGNED_IN)),
         (changed(MORE_CLAIMS, prompt=CONSENT_AGAIN.prompt), SPA, agreed_to(REQUEST.id), AskConsent(agreed_to(REQUEST.id))),
         (REQUEST, changed(SPA, trusted=True), WITHOUT_CONSENT, Issue(WITHOUT_CONSENT)),
