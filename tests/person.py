@@ -104,11 +104,14 @@ class Person:
         assert decision in form.buttons["decision"]
         return await self.submit(page, form, decision=decision)
 
-    async def go_through(self, query: Mapping[str, str], decision: str = "allow") -> dict[str, str]:
-        """Ask, sign in and decide as far as that is asked for; what the client gets in the end."""
-        page = await self.open(query)
+    async def go_on(self, page: httpx2.Response, decision: str = "allow") -> httpx2.Response:
+        """Sign in and decide as far as *page* asks for it; what leads out of the server."""
         if page.status_code == 200 and form_with(page, "password"):
             page = await self.sign_in(page)
         if page.status_code == 200 and form_with(page, "decision"):
             page = await self.decide(page, decision)
-        return sent_back(page)
+        return page
+
+    async def go_through(self, query: Mapping[str, str], decision: str = "allow") -> dict[str, str]:
+        """Ask, and go on from there; what the client gets in the end."""
+        return sent_back(await self.go_on(await self.open(query), decision))

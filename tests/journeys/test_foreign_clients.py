@@ -17,7 +17,7 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from tests.dev_server import DevServer, StartDev
-from tests.person import Person, form_with
+from tests.person import Person
 from tests.relying_party import ALL_SCOPES
 
 NODE = Path(sys.executable).with_name("node")
@@ -27,11 +27,7 @@ KINDS = [("spa", "none"), ("native", "none"), ("web", "client_secret_basic"), ("
 
 async def address_after(person: Person, url: str) -> str:
     """Where the browser ends up when *person* opens *url*, signs in and allows."""
-    page = await person.http.get(url)
-    if page.status_code == 200 and form_with(page, "password"):
-        page = await person.sign_in(page)
-    if page.status_code == 200 and form_with(page, "decision"):
-        page = await person.decide(page)
+    page = await person.go_on(await person.http.get(url))
     assert page.status_code == 303, page.text
     address: str = page.headers["location"]
     return address

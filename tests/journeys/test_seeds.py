@@ -42,8 +42,8 @@ class TestThePythonTutorial:
         )
 
         async with Person(dev) as alice:
-            page = await alice.sign_in(await alice.http.get(authorization_url))
-            redirect_response = (await alice.decide(page)).headers["location"]
+            page = await alice.go_on(await alice.http.get(authorization_url))
+            redirect_response = page.headers["location"]
         code = parse_qs(urlparse(redirect_response).query)["code"][0]
         response = httpx2.post(
             f"{dev.issuer}/oauth2/token",
