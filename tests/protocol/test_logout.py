@@ -63,6 +63,19 @@ def test_what_is_never_redirected(params: dict[str, str], client: Client | None,
         parse_logout(params, HINT, client)
 
 
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (SIGNED_OUT, SIGNED_OUT + "?state=a%26b%20c"),
+        (SIGNED_OUT + "?x=1", SIGNED_OUT + "?x=1&state=a%26b%20c"),
+    ],
+)
+def test_state_comes_back_at_the_address(target: str, expected: str) -> None:
+    client = changed(SPA, post_logout_redirect_uris=(target,))
+    params = {"post_logout_redirect_uri": target, "state": "a&b c"}
+    assert expected == parse_logout(params, HINT, client).return_url
+
+
 def test_a_native_client_returns_to_the_port_it_listens_on() -> None:
     client = changed(NATIVE, post_logout_redirect_uris=("http://127.0.0.1/out",))
     params = {"post_logout_redirect_uri": "http://127.0.0.1:49152/out"}

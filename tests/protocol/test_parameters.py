@@ -94,6 +94,12 @@ def test_resource_is_a_list_each_once_in_order() -> None:
     ).resources
 
 
+def test_as_many_resources_as_are_allowed_pass() -> None:
+    raw = b"&".join(b"resource=https://%d.example" % n for n in range(MAX_LISTED))
+    assert MAX_LISTED == len(parse(raw, KNOWN).resources)
+    assert {} == parse(raw, KNOWN).faults
+
+
 def test_too_many_parameters_are_refused_unread() -> None:
     assert {"state": "x"} == values(b"&".join([b"a=b"] * (MAX_PARAMETERS - 1) + [b"state=x"]))
     with refused(InvalidRequest, "too_many_parameters"):
