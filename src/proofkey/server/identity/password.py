@@ -17,8 +17,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 _M_MMAP_THRESHOLD = -3  # malloc.h
 MAX_PASSWORD = 1_024
 _NOBODYS = (  # of 32 random bytes that were thrown away, at the setting below
-    "$argon2id$v=19$m=19456,t=2,p=1$2tpFCzDFy6QnCYcuVXZCCQ$"
-    "ALcURCkA9HH5ZFHMXNy2yoTWWOQGG0fS6U/plx488VM"
+    "$argon2id$v=19$m=19456,t=2,p=1$2tpFCzDFy6QnCYcuVXZCCQ$ALcURCkA9HH5ZFHMXNy2yoTWWOQGG0fS6U/plx488VM"
 )
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
