@@ -49,7 +49,7 @@ check: $(VENV)/dev.stamp
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-timings >/dev/null || $(BIN)/lint-imports
+	@said=$$($(BIN)/lint-imports 2>&1) || { echo "$$said" >&2; exit 1; }
 	@set -e; for rule in imports size_budget names docstrings changelog locks; do $(BIN)/python -m checks.$$rule; done
 	@echo "make check: all rules hold"
 
