@@ -6,13 +6,16 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
+from base64 import b64encode
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -247,6 +250,27 @@ def test_tls_is_spoken_everywhere_and_verifies_with_its_authority(start_dev: Sta
     dev.stop()
     again = start_dev("--tls", data=dev.data)
     assert authority == Path(again.told["ca_file"]).read_bytes()
+
+
+@pytest.mark.parametrize("options", [[], ["--tls"]])
+def test_what_it_says_gets_a_token_that_the_sample_api_takes(start_dev: StartDev, options: list[str]) -> None:
+    told = start_dev(*options).told
+    service, resource = told["clients"]["service"], told["resource"]
+    context = ssl.create_default_context(cafile=told["ca_file"]) if told["ca_file"] else None
+    basic = b64encode(f"{service['client_id']}:{service['client_secret']}".encode()).decode()
+    asked = Request(
+        f"{told['issuer']}/oauth2/token", b"grant_type=client_credentials", {"Authorization": f"Basic {basic}"}
+    )
+    with urlopen(asked, context=context, timeout=10) as answer:
+        token = json.load(answer)["access_token"]
+    bearer = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    with urlopen(Request(resource["url"], headers=bearer), context=context, timeout=10) as answer:
+        assert (200, service["client_id"]) == (answer.status, json.load(answer)["sub"])
+    writing = Request(resource["url"], b'{"text": "a note"}', bearer)
+    with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+        urlopen(writing, context=context, timeout=10)
+    with refused.value as answer:
+        assert 'scope="notes:write"' in (answer.headers["WWW-Authenticate"] or "")
 
 
 def test_without_json_it_speaks_to_people(tmp_path: Path) -> None:
