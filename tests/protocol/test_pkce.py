@@ -151,6 +151,7 @@ def digest_of(text: str) -> bytes:
         (MARKED, digest_of(PLAIN), ALPHABET),
         ("different-verifier", digest_of(VERIFIER), "under 43 characters"),
         ("a" * 129, digest_of("a" * 129), "over 128 characters"),
+        ("a" * 128, digest_of(VERIFIER), ""),
         (PLAIN, digest_of(PLAIN), ALPHABET),
         ("a" * 43, digest_of(VERIFIER), ""),
     ],
