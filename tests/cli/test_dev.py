@@ -312,6 +312,14 @@ def test_wrong_usage_is_status_2(tmp_path: Path, options: list[str], expected: s
     assert err.splitlines()[-1].startswith("error: usage: ")
 
 
+@pytest.mark.parametrize("data", ["/proc/nowhere", "{tmp_path}"])
+def test_a_directory_that_cannot_be_used_is_status_1(tmp_path: Path, data: str) -> None:
+    (tmp_path / "start.lock").mkdir()
+    status, out, err = run("dev", "--port", "0", "--data", data.format(tmp_path=tmp_path))
+    assert (1, "") == (status, out)
+    assert err.splitlines()[-1].endswith("[data_unusable]")
+
+
 @pytest.mark.parametrize(
     ("database", "slug"),
     [("mysql://localhost/a", "setting_invalid"), ("sqlite:////dev/null/a.db", "database_unavailable")],

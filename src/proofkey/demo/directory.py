@@ -57,7 +57,7 @@ class Directory:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._is_ours = self._adopt()
         except OSError as failed:
-            raise DirectoryRefused("data_unusable", f"{self.path} cannot be used: {failed.strerror}") from None
+            raise _unusable(self.path, failed) from None
         self._owner_lock: int | None = None
 
     def _adopt(self) -> bool:
@@ -104,7 +104,10 @@ class Directory:
         return True
 
     def _open_lock(self, name: str) -> int:
-        return os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            return os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as failed:
+            raise _unusable(self.path, failed) from None
 
     def check_may_empty(self) -> None:
         """Raise `DirectoryRefused` for a directory that is not ours, or in use by another process."""
@@ -161,6 +164,10 @@ def write_secret(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _unusable(path: Path, failed: OSError) -> DirectoryRefused:
+    return DirectoryRefused("data_unusable", f"{path} cannot be used: {failed.strerror}")
 
 
 def _lock(descriptor: int) -> bool:
