@@ -21,6 +21,7 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 _FORM = b"application/x-www-form-urlencoded"
 _LENGTH_DIGITS = 20
+_MAX_DRAINED = 2_097_152
 
 
 class TransportRefused(Exception):
@@ -85,6 +86,14 @@ class Request:
                 return stripped[len(wanted) :].decode("latin-1")
         return None
 
+    def numbered_cookies(self, name: str) -> tuple[str, ...]:
+        """The values of the cookies called *name* with any number before its last part."""
+        stem, _, last = name.encode().rpartition(b"_")
+        pairs = [pair.strip().partition(b"=") for pair in self.headers.get(b"cookie", b"").split(b";")]
+        return tuple(
+            value.decode("latin-1") for key, _, value in pairs if key.startswith(stem) and key.endswith(b"_" + last)
+        )
+
     def address(self, trusted_proxies: tuple[str, ...]) -> str:
         """Where the person connects from: the peer, or the last address a trusted proxy saw."""
         address = self.peer
@@ -111,19 +120,25 @@ class Request:
         return await self.body()
 
     async def body(self) -> bytes:
-        """The whole body, or a refusal with 413 once it is larger than `MAX_BODY`."""
+        """The whole body, or a refusal with 413 once it is larger than `MAX_BODY`.
+
+        What is too large is read on for a while: who is still sending cannot read the refusal (RFC 9112 §9.6).
+        """
         declared = self.headers.get(b"content-length", b"0")
-        if not declared.isdigit() or len(declared) > _LENGTH_DIGITS or int(declared) > MAX_BODY:
+        if not declared.isdigit() or len(declared) > _LENGTH_DIGITS or int(declared) > _MAX_DRAINED:
             raise _too_large()
-        body, more = b"", True
-        while more:
+        body, size, more = b"", 0, True
+        while more and size <= _MAX_DRAINED:
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise TransportRefused(400, InvalidRequest("body_incomplete", "The body ended before its length"))
-            body += message.get("body", b"")
-            if len(body) > MAX_BODY:
-                raise _too_large()
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size <= MAX_BODY:
+                body += chunk
             more = message.get("more_body", False)
+        if size > MAX_BODY:
+            raise _too_large()
         return body
 
 
