@@ -243,7 +243,7 @@ class ReadThenWrite(SqlStore):
         if live is None or live.grant.counter != proven.counter:
             return RefreshReplayed()
         await super().rotate_refresh(proven, now)
-        return Rotated(live)
+        return Rotated()
 
     async def keep_user(self, user: User, login_names: Sequence[str], now: int) -> KeepUserOutcome:
         for name in login_names:

@@ -37,9 +37,9 @@ _AGAIN = "start again from the application"
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The browser that asks: hashes of its two cookies, and where it connects from."""
+    """The browser that asks: hashes of its cookies, and where it connects from. Tabs opened at once made several."""
 
-    browser: bytes | None
+    browsers: tuple[bytes, ...]
     session: bytes | None
     address: str
 
@@ -142,7 +142,7 @@ async def resume(
         request = open_request(issuer.request_seal, sealed, issuer.workspace.id)
     except SealBroken:
         raise Unanswerable("request_not_ours", f"The sign-in this page belongs to is unknown: {_AGAIN}") from None
-    if visitor.browser is None or visitor.browser != request.browser:
+    if request.browser not in visitor.browsers:
         raise Unanswerable("request_of_another_browser", f"This sign-in was begun in another browser: {_AGAIN}")
     if engine.clock() >= request.asked_at + issuer.workspace.lifetimes.request_for:
         raise Unanswerable("request_expired", f"This sign-in took too long: {_AGAIN}")

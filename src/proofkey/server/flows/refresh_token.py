@@ -31,8 +31,8 @@ async def refresh(sent: Refresh, client: Client, *, mint: Mint, store: GrantStor
     scope = narrow_scope(sent.scope, live.grant.scope)
     audience = choose_audience(sent.resource, live.grant.resources, issuer.url)
     match await store.rotate_refresh(proven, now):
-        case Rotated(after) | Retried(after):
-            return _respond(after, token, client, mint, audience, scope)
+        case Rotated() | Retried():
+            return _respond(live, token, client, mint, audience, scope)
         case RefreshReplayed():
             raise RefreshRefused("refresh_replayed")
         case CounterAhead():

@@ -48,9 +48,9 @@ PERSON_WORDS = {
 
 def visitor_of(request: Request, issuer: Issuer, engine: Engine) -> Visitor:
     """The browser behind *request*, by the hashes of its cookies."""
-    browser, session = request.cookie(issuer.browser_cookie), request.cookie(issuer.session_cookie)
+    session = request.cookie(issuer.session_cookie)
     return Visitor(
-        browser=hash_cookie(browser) if browser else None,
+        browsers=tuple(hash_cookie(value) for value in request.numbered_cookies(issuer.browser_cookie)),
         session=hash_cookie(session) if session else None,
         address=request.address(engine.config.trusted_proxies),
     )

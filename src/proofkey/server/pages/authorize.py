@@ -16,7 +16,7 @@ from proofkey.protocol.errors import InvalidRequest, Unanswerable
 from proofkey.protocol.interaction import AskLogin
 from proofkey.protocol.parameters import MAX_QUERY, Parameters, parse
 from proofkey.server.asgi import Headers, Request, Response
-from proofkey.server.cookie import hash_cookie
+from proofkey.server.cookie import hash_cookie, numbered
 from proofkey.server.engine import Engine
 from proofkey.server.entropy import mint_secret
 from proofkey.server.flows.authorize import Answer, Show, Visitor, begin, find_signed_in, proceed, resume
@@ -35,7 +35,7 @@ async def authorize(request: Request, issuer: Issuer, engine: Engine) -> Respons
     visitor = visitor_of(request, issuer, engine)
     if request.method == "POST":
         raw = await posted_form(request)
-        if visitor.browser is None and len(raw) <= MAX_QUERY:
+        if not visitor.browsers and len(raw) <= MAX_QUERY:
             return redirect(f"{issuer.url}/oauth2/authorize?{raw.decode('ascii')}")
     else:
         raw = request.query
@@ -55,10 +55,10 @@ def _parse(raw: bytes) -> Parameters:
 
 
 def _browser(visitor: Visitor, issuer: Issuer, engine: Engine) -> tuple[bytes, Headers]:
-    if visitor.browser is not None:
-        return visitor.browser, []
+    if visitor.browsers:
+        return visitor.browsers[0], []
     value = mint_secret(engine.entropy)
-    return hash_cookie(value), [set_cookie(issuer.browser_cookie, value, issuer)]
+    return hash_cookie(value), [set_cookie(numbered(issuer.browser_cookie, value), value, issuer)]
 
 
 def _note(outcome: Answer | Show, issuer: Issuer) -> None:

@@ -49,14 +49,10 @@ class AuthorizationGone:
 class Rotated:
     """The refresh token was spent; the grant holds the new counter (the same one where the client does not rotate)."""
 
-    live: LiveGrant
-
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """The previous token again, within the leeway and before its successor was used: the same successor; nothing written."""
-
-    live: LiveGrant
+    """The previous token again, within the leeway and before its successor was used: the same successor, nothing written."""
 
 
 @dataclass(frozen=True, slots=True)

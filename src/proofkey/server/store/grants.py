@@ -53,12 +53,12 @@ FIND_PERSON = Statement(
 )
 ROTATE = Statement(
     "workspace_id id counter refresh_hash step attempt idle_until now",
-    f"""UPDATE grants
+    """UPDATE grants
     SET counter = counter + :step, attempt = :attempt, idle_until = :idle_until,
         rotated_at = CASE WHEN :step = 1 THEN :now ELSE rotated_at END
     WHERE workspace_id = :workspace_id AND id = :id AND counter = :counter AND refresh_hash = :refresh_hash
-      AND {{live grants.}}
-    RETURNING {columns(GRANT, "grants")}""",  # noqa: S608 - only names of columns
+      AND {live grants.}
+    RETURNING counter""",
 )
 FIND_GRANT = Statement(
     "workspace_id id now",
@@ -114,9 +114,7 @@ class Grants(Recorder):
             (*place, proven.counter, proven.refresh_hash, step, attempt, proven.idle_until, now),
         )
         if rotated:
-            grant = grant_of(rotated[0])
-            user = yield from _find_person(grant)
-            return Rotated(LiveGrant(grant, user))
+            return Rotated()
         found = yield FIND_GRANT, (*place, now)
         outcome = _why_not_rotated(_live_grant_of(found[0]) if found else None, proven, attempt, now)
         if isinstance(outcome, RefreshReplayed):
@@ -165,9 +163,9 @@ def _why_not_rotated(live: LiveGrant | None, proven: ProvenRefresh, attempt: byt
     if ahead == 0:
         raise Interrupted
     if ahead == 1 and live.grant.attempt == attempt:
-        return Rotated(live)
+        return Rotated()
     if ahead == 1 and proven.leeway_for > 0 and now - live.grant.rotated_at < proven.leeway_for:
-        return Retried(live)
+        return Retried()
     return RefreshReplayed()
 
 
