@@ -10,7 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from bench.cpu import choose_cores, pinned_to, read_tree_cpu_us, read_tree_rss_mb
+import uvloop
+
+from bench.cpu import choose_cores, pinned_to, read_tree_cpu_us, read_tree_rss_mb, run_before_others
 from bench.figures import Gauge
 from bench.growth import measure_growth
 from bench.report import Line, print_lines, print_table, summarize
@@ -67,6 +69,8 @@ def measure_starts(subjects: list[Subject], folder: Path, core: int) -> list[Lin
 async def measure_rounds(gauges: dict[str, Gauge], asked: argparse.Namespace) -> list[Line]:
     """Every figure of every subject in turn, so that what disturbs the machine disturbs all alike."""
     figures = [figure for figure in REQUESTS if figure in asked.only]
+    if not figures:
+        return []
     counts = {name: max(50, asked.n // gauge.running.subject.cost) for name, gauge in gauges.items()}
     costs: dict[str, dict[str, list[float]]] = {figure: {name: [] for name in gauges} for figure in figures}
     for turn in range(asked.rounds + 1):
@@ -115,7 +119,7 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Line]:
         if asked.database and not asked.peers_only:
             started[0].database_pids = (find_listener(asked.database),)
         with pinned_to(own_core):
-            lines += asyncio.run(measure_running(started, asked))
+            lines += uvloop.run(measure_running(started, asked))
     if "growth" in asked.only and not asked.peers_only and not asked.database:
         lines.append(measure_growth(folder, asked.grants, asked.n, asked.rounds))
     return lines
@@ -124,6 +128,7 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Line]:
 def main() -> None:
     """Measure, and print."""
     asked = parse_arguments()
+    run_before_others()
     with tempfile.TemporaryDirectory(prefix="proofkey-bench-") as folder:
         lines = measure(asked, Path(folder))
     print_lines(lines)

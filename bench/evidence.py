@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 import jwt
 
-from bench.journey import Issued, Journey, WrongAnswer, make_attempt
+from bench.journey import Issued, Journey, WrongAnswer
 
 
 def read_keys(journey: Journey) -> jwt.PyJWKSet:
@@ -35,19 +35,19 @@ def check_sample(journey: Journey, sample: Sequence[Issued]) -> None:
     """Every ID token and JWT access token of *sample* verifies and says what it should."""
     keys, issuer = read_keys(journey), journey.running.issuer
     for issued in sample:
-        identity = verify(issued.id_token, keys, journey.application.client_id, issuer)
+        identity = verify(issued.tokens.id_token, keys, journey.application.client_id, issuer)
         if identity["nonce"] != issued.attempt.nonce:
             raise WrongAnswer("the ID token holds another nonce")
-        access = verify(issued.access_token, keys, None, issuer)
+        access = verify(issued.tokens.access_token, keys, None, issuer)
         if access["sub"] != identity["sub"] or access["client_id"] != journey.application.client_id:
             raise WrongAnswer("the access token is somebody else's")
-    if len({issued.refresh_token for issued in sample}) != len(sample):
+    if len({issued.tokens.refresh_token for issued in sample}) != len(sample):
         raise WrongAnswer("one refresh token was issued twice")
 
 
 async def check_single_use(journey: Journey) -> None:
     """A code that was spent buys nothing again."""
-    connection, attempt = journey.connect(), make_attempt()
+    connection, attempt = journey.connect(), journey.attempt()
     code = await journey.ask_code(connection, attempt)
     await journey.redeem(connection, attempt, code)
     try:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from bench.cpu import read_tree_cpu_us
 from bench.evidence import check_sample, check_single_use
-from bench.journey import Attempt, Issued, Journey, make_attempt
+from bench.journey import Issued, Journey
 from bench.subjects import Running
 from bench.wire import Connection, get
 
@@ -26,6 +26,9 @@ REFRESHED = 240
 
 SETTLE_FOR = 0.05
 """Seconds a server may use to finish what it put off until after its last answer."""
+
+PATIENCE = 300.0
+"""Seconds after which a round is given up."""
 
 Sent = TypeVar("Sent")
 Got = TypeVar("Got")
@@ -44,7 +47,7 @@ async def spread(journey: Journey, act: Act[Sent, Got], work: Iterable[Sent]) ->
             came_back.append(await act(connection, sent))
 
     before = read_tree_cpu_us(journey.running.roots)
-    async with asyncio.TaskGroup() as workers:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as workers:
         for connection in connections:
             workers.create_task(drain(connection))
     await asyncio.sleep(SETTLE_FOR)
@@ -72,14 +75,14 @@ class Gauge:
 
     async def flow(self, n: int) -> float:
         """A whole sign-in: GET /authorize with session and consent, POST /token."""
-        spent, issued = await spread(self.journey, self.journey.flow, make_attempts(n))
+        spent, issued = await spread(self.journey, self.journey.flow, [self.journey.attempt() for _ in range(n)])
         check_sample(self.journey, issued[:: max(1, n // SAMPLED)])
         return spent / n
 
     async def refresh(self, n: int) -> float:
         """One rotation. The tokens of many grants take turns; each is always the newest of its grant."""
         issued = await self.issue(self.journey, min(n, REFRESHED))
-        chains = [[one.refresh_token] for one in issued]
+        chains = [[one.tokens.refresh_token] for one in issued]
         lengths = [n // len(chains) + (place < n % len(chains)) for place in range(len(chains))]
 
         async def rotate(connection: Connection, place: int) -> None:
@@ -91,25 +94,23 @@ class Gauge:
 
     async def userinfo(self, n: int) -> float:
         """GET userinfo with a live access token."""
-        tokens = [one.access_token for one in await self.issue(self.bearer, CONNECTIONS)]
-        spent, _ = await spread(self.bearer, self.bearer.userinfo, repeat(tokens, n))
+        tokens = [one.tokens.access_token for one in await self.issue(self.bearer, CONNECTIONS)]
+        requests = [self.bearer.userinfo_request(token) for token in tokens]
+        spent, _ = await spread(self.bearer, self.bearer.userinfo, repeat(requests, n))
         return spent / n
 
     async def introspection(self, n: int) -> float:
         """POST introspection of a live access token by the confidential client it was issued to."""
-        tokens = [one.access_token for one in await self.issue(self.bearer, CONNECTIONS)]
+        tokens = [one.tokens.access_token for one in await self.issue(self.bearer, CONNECTIONS)]
         spent, _ = await spread(self.bearer, self.bearer.introspect, repeat(tokens, n))
         return spent / n
 
     @staticmethod
     async def issue(journey: Journey, n: int) -> list[Issued]:
         """Fresh tokens, off the clock."""
-        return (await spread(journey, journey.flow, make_attempts(n)))[1]
+        return (await spread(journey, journey.flow, [journey.attempt() for _ in range(n)]))[1]
 
 
-def make_attempts(n: int) -> list[Attempt]:
-    return [make_attempt() for _ in range(n)]
-
-
-def repeat(tokens: Sequence[str], n: int) -> list[str]:
-    return [tokens[place % len(tokens)] for place in range(n)]
+def repeat(things: Sequence[Sent], n: int) -> list[Sent]:
+    """*n* of *things*, in turns."""
+    return [things[place % len(things)] for place in range(n)]

@@ -59,7 +59,7 @@ class Browser:
         for _ in range(PAGES_AT_MOST):
             answer = await self.send(target, fields)
             if answer.status in REDIRECTS:
-                target, fields = urljoin(target, answer.header("location")), None
+                target, fields = urljoin(target, answer.header(b"location")), None
                 if target.startswith(until):
                     return target
             else:
@@ -91,9 +91,8 @@ class Browser:
         return urljoin(url, form.action), fields
 
     def keep_cookies(self, answer: Answer) -> None:
-        for name, value in answer.headers:
-            if name == b"set-cookie":
-                self.cookies.update({key: morsel.value for key, morsel in SimpleCookie(value.decode()).items()})
+        for value in answer.headers(b"set-cookie"):
+            self.cookies.update({key: morsel.value for key, morsel in SimpleCookie(value).items()})
         self.cookies = {key: value for key, value in self.cookies.items() if value}
 
 

@@ -22,19 +22,21 @@ def test_only_the_first_form_counts() -> None:
 
 
 def test_the_sign_in_form_gets_name_and_password() -> None:
-    target, fields = browser().fill_in("http://127.0.0.1:1/acme/main/oauth2/authorize", Answer(200, [], LOGIN))
+    target, fields = browser().fill_in(
+        "http://127.0.0.1:1/acme/main/oauth2/authorize", Answer(b"HTTP/1.1 200 OK", LOGIN)
+    )
     assert "http://127.0.0.1:1/acme/main/login" == target
     assert {"request": "sealed", "username": "alice", "password": "correct horse"} == fields
 
 
 def test_consent_is_allowed() -> None:
-    _, fields = browser().fill_in("http://127.0.0.1:1/acme/main/login", Answer(200, [], CONSENT))
+    _, fields = browser().fill_in("http://127.0.0.1:1/acme/main/login", Answer(b"HTTP/1.1 200 OK", CONSENT))
     assert {"ticket": "t", "decision": "allow"} == fields
 
 
 def test_cookies_are_kept_and_removed_ones_forgotten() -> None:
     visitor = browser()
-    visitor.keep_cookies(Answer(200, [(b"set-cookie", b"a=1; Path=/; HttpOnly"), (b"set-cookie", b"b=2")], b""))
+    visitor.keep_cookies(Answer(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1; Path=/; HttpOnly\r\nset-cookie: b=2", b""))
     assert "a=1; b=2" == visitor.cookie
-    visitor.keep_cookies(Answer(200, [(b"set-cookie", b"a=; Max-Age=0")], b""))
+    visitor.keep_cookies(Answer(b"HTTP/1.1 200 OK\r\nset-cookie: a=; Max-Age=0", b""))
     assert "b=2" == visitor.cookie
