@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from bench.wire import Answer, Connection, get, post_form
 from proofkey.server.store import open_store
 from tests.dev_server import DevServer, StartDev
 from tests.person import Person
 from tests.relying_party import Attempt, RelyingParty
+from tests.wire import Answer, Connection, get, post_form
 
 CRASHES = 20
 CLIENTS = 6
