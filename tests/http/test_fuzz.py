@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from proofkey.protocol.authorize import KNOWN as AUTHORIZE
 from proofkey.protocol.logout import KNOWN as LOGOUT
