@@ -15,7 +15,6 @@ from proofkey.demo.deployment import Options, Prepared, apply_declaration, liste
 from proofkey.demo.description import describe, render_summary
 from proofkey.server.clock import wall_clock
 from proofkey.server.config import ConfigError, check_public_url, is_loopback
-from proofkey.server.entropy import Pool
 from proofkey.server.listen import serve
 from proofkey.server.log import configure_logging
 
@@ -77,7 +76,7 @@ def _sound(public_url: str | None) -> str | None:
 async def _run(prepared: Prepared, stop: asyncio.Event, *, as_json: bool) -> None:
     await apply_declaration(prepared, clock=wall_clock, entropy=os.urandom)
     await serve(
-        listeners(prepared, clock=wall_clock, entropy=Pool()),
+        listeners(prepared),
         on_ready=lambda: _announce(prepared, as_json=as_json),
         stop=stop,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import signal
 import sys
@@ -21,7 +20,6 @@ from proofkey.server.store.contract import StoreUnavailable
 from proofkey.server.tenancy.contradiction import ApplyRefused, DeclarationRefused
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_M_MMAP_THRESHOLD = -3
 STOP_WITHIN = 4.0
 """Seconds until whatever has not ended by itself is cancelled."""
 
@@ -31,8 +29,7 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 
 def begin() -> None:
-    """Until the event loop runs, SIGTERM and SIGINT end the process with status 0; memory is given back."""
-    give_memory_back()
+    """Until the event loop runs, SIGTERM and SIGINT end the process with status 0."""
     for number in STOP_SIGNALS:
         signal.signal(number, _leave)
 
@@ -60,16 +57,6 @@ async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> No
     except asyncio.CancelledError:
         if not stop.is_set():
             raise
-
-
-def give_memory_back() -> None:
-    """Have glibc return what a password hash took (19 MiB) at once: after the first it would keep it for the next.
-
-    The threshold above which memory is mapped rises with use unless it is set (mallopt(3), M_MMAP_THRESHOLD).
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
 
 def settle_memory() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 import sys
@@ -13,7 +12,6 @@ import click
 import structlog
 
 from proofkey.cli.running import begin, failures_in_words, run_until_stopped, settle_memory
-from proofkey.server.clock import wall_clock
 from proofkey.server.listen import Listener, PortTaken, bind
 from proofkey.server.listen import serve as serve_listeners
 from proofkey.server.log import configure_logging
@@ -53,7 +51,7 @@ def _addresses(host: str) -> list[str]:
 async def _run(settings: ServerSettings, sockets: list[socket.socket], stop: asyncio.Event) -> None:
     from proofkey.server.app import create_app
 
-    app = create_app(settings.config, clock=wall_clock, entropy=os.urandom)
+    app = create_app(settings.config)
 
     def announce() -> None:
         settle_memory()

@@ -238,12 +238,12 @@ async def apply_declaration(prepared: Prepared, *, clock: Clock, entropy: Entrop
             )
 
 
-def listeners(prepared: Prepared, *, clock: Clock, entropy: Entropy) -> Sequence[Listener]:
+def listeners(prepared: Prepared) -> Sequence[Listener]:
     """The issuer and, in the process that owns them, the sample app and API."""
     from proofkey.server.app import create_app
 
     tls = prepared.server_tls
-    issuer = create_app(prepared.config, clock=clock, entropy=entropy)
+    issuer = create_app(prepared.config)
     return [Listener(issuer, prepared.sockets.issuer, tls), *_samples(prepared, tls)]
 
 

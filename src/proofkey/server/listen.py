@@ -144,7 +144,7 @@ def _server(listener: Listener) -> _Server:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            date_header=False,
+            date_header=True,
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=STOP_WITHIN,
