@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -132,6 +133,13 @@ async def set_scene_with_grant(store: Store, number: int = 0, **changed: Any) ->
     written = grant(number, **changed)
     assert isinstance(await store.redeem_code(code(number), written, NOON), Redeemed)
     return written
+
+
+async def open_every_connection(store: Store) -> None:
+    """A pool that has only begun to grow serves callers one by one: then a race is none."""
+    assert isinstance(store, SqlStore)
+    nap = Statement("", "SELECT pg_sleep(0.05)")
+    await asyncio.gather(*(store._database.read(nap, ()) for _ in range(8)))
 
 
 async def read_rows(store: Store, select: str) -> list[tuple[Any, ...]]:

@@ -13,7 +13,7 @@ from tests.store.contract import StoreContract
 from tests.store.contract_lost_answers import LostAnswerContract
 from tests.store.contract_two_stores import ProcessesContract, TwoStoresContract
 from tests.store.cutting_proxy import CuttingProxy
-from tests.store.facts import PLACE, set_scene
+from tests.store.facts import PLACE, open_every_connection, set_scene
 
 
 @pytest.fixture
@@ -25,6 +25,7 @@ def url(postgres_url: str) -> str:
 async def store(url: str) -> AsyncIterator[Store]:
     store = open_store(url)
     await store.open()
+    await open_every_connection(store)
     yield store
     await store.close()
 
@@ -33,6 +34,7 @@ async def store(url: str) -> AsyncIterator[Store]:
 async def other(url: str, store: Store) -> AsyncIterator[Store]:
     other = open_store(url)
     await other.open()
+    await open_every_connection(other)
     yield other
     await other.close()
 

@@ -43,7 +43,7 @@ from tests.store.contract_liveness import (
 )
 from tests.store.contract_lost_answers import LostAnswerContract
 from tests.store.contract_people import ConsentContract, SessionContract, ThrottleContract, UserContract
-from tests.store.facts import read_rows
+from tests.store.facts import open_every_connection, read_rows
 
 Test = tuple[type, str]
 
@@ -329,6 +329,8 @@ async def _rejected(test: Test, store: SqlStore, *fixtures: object) -> None:
     """Run one test of the contract as pytest would, and see it fail."""
     contract, name = test
     await store.open()
+    if isinstance(store._database, PostgresDatabase):
+        await open_every_connection(store)
     try:
         with pytest.raises(AssertionError):
             await getattr(contract(), name)(store, *fixtures)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 
@@ -24,9 +24,11 @@ from proofkey.server.store import migrations
 from proofkey.server.store.contract import StoreUnavailable
 from proofkey.server.store.statement import Answer, Interrupted, Row, Script, Statement, Values
 
+_Result = TypeVar("_Result")
 OLDEST_SQLITE = (3, 51, 3)
 _BATCH = 256
 _TRIES = 3
+_TRIES_TO_OPEN = 100
 _SETTINGS = "PRAGMA synchronous=FULL; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF"
 _UNAVAILABLE = (
     apsw.BusyError,
@@ -80,10 +82,10 @@ class SqliteDatabase:
         """Create the file where there is none (mode 0600, which its -wal and -shm take on) and migrate it."""
         try:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._writer = _connect(self._path, self._busy_for).cursor()
-            _retry_while_busy(self._log_ahead)
-            _retry_while_busy(self._migrate)
-            reader = _connect(self._path, self._busy_for)
+            self._writer = _retry_while_busy(self._connect, _TRIES_TO_OPEN).cursor()
+            _retry_while_busy(self._log_ahead, _TRIES_TO_OPEN)
+            _retry_while_busy(self._migrate, _TRIES_TO_OPEN)
+            reader = _retry_while_busy(self._connect, _TRIES_TO_OPEN)
             _run_all(reader.cursor(), "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON")
             self._reader = reader.cursor()
         except (OSError, *_UNAVAILABLE) as problem:
@@ -91,6 +93,13 @@ class SqliteDatabase:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._write_for_everybody, name="proofkey-store", daemon=True)
         self._thread.start()
+
+    def _connect(self) -> apsw.Connection:
+        connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(self._busy_for)
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)  # without it every new value of :now would plan anew
+        _run_all(connection.cursor(), _SETTINGS)
+        return connection
 
     def _log_ahead(self) -> None:
         mode = _run_all(self._writer, "PRAGMA journal_mode=WAL")[0][0]
@@ -144,7 +153,7 @@ class SqliteDatabase:
 
     def _check(self, counts: Mapping[str, Statement]) -> tuple[str, ...]:
         try:
-            connection = _connect(self._path, self._busy_for)
+            connection = self._connect()
             try:
                 cursor = connection.cursor()
                 _run_all(cursor, "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON")
@@ -247,28 +256,20 @@ class SqliteDatabase:
             self._writer.execute("ROLLBACK")
 
 
-def _connect(path: Path, busy_for: int) -> apsw.Connection:
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-    connection.set_busy_timeout(busy_for)
-    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)  # without it every new value of :now would plan anew
-    _run_all(connection.cursor(), _SETTINGS)
-    return connection
-
-
 def _run_all(cursor: apsw.Cursor, text: str) -> list[Any]:
     return cursor.execute(text).fetchall()
 
 
-def _retry_while_busy(attempt: Callable[[], Any]) -> None:
-    """Each try already waits for the busy timeout; changing the journal mode alone is refused without waiting."""
-    for left in reversed(range(_TRIES)):
+def _retry_while_busy(attempt: Callable[[], _Result], tries: int = _TRIES) -> _Result:
+    """Each try waits for the busy timeout, but where several open a new file, changing its journal is refused at once."""
+    for left in reversed(range(tries)):
         try:
-            attempt()
-            return
+            return attempt()
         except (apsw.BusyError, apsw.LockedError):
             if not left:
                 raise
             time.sleep(0.05)
+    raise AssertionError("the last try either returns or raises")
 
 
 def _fail(batch: list[_Call], problem: Exception) -> None:
