@@ -18,7 +18,7 @@ from playwright.async_api import Browser, BrowserContext, Route, expect
 from tests.browser import CHROMIUM, DESKTOP, PHONE, window
 from tests.dev_server import DevServer, StartDev
 from tests.journeys.sample_app import SampleApp
-from tests.person import Person
+from tests.person import Person, sent_back
 from tests.relying_party import RelyingParty
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -183,7 +183,7 @@ async def test_two_tabs_at_once_both_get_in(browser: Browser, server: DevServer)
         tabs = [await SampleApp.open(server, context) for _ in range(2)]
         await asyncio.gather(*(tab.ask_to_sign_in() for tab in tabs))
         await asyncio.gather(*(tab.give_password() for tab in tabs))
-        await asyncio.gather(*(tab.press("Allow") for tab in tabs))
+        await asyncio.gather(*(tab.allow_if_asked() for tab in tabs))
         for tab in tabs:
             await tab.is_signed_in()
             await tab.press("Refresh tokens")
@@ -196,3 +196,19 @@ async def test_two_tabs_at_once_both_get_in(browser: Browser, server: DevServer)
         await tabs[0].is_signed_out()
         await tabs[1].press("Refresh tokens")
         await expect(tabs[1].page.locator("#problem-code")).to_have_text("invalid_grant")
+
+
+async def test_two_first_visits_at_once_do_not_take_each_others_cookie(server: DevServer) -> None:
+    """Neither request carries a cookie, so each is given one: what either tab shows must still be finished here."""
+    async with RelyingParty(server) as spa, Person(server) as alice:
+        attempts = [spa.begin() for _ in range(5)]
+        pages = await asyncio.gather(*(alice.open(attempt.query) for attempt in attempts))
+        assert [None] * 5 == [page.request.headers.get("cookie") for page in pages]
+        for attempt, page in zip(attempts, pages, strict=True):
+            answer = sent_back(await alice.go_on(page))
+            assert attempt.state == answer["state"]
+            assert 200 == (await spa.token(attempt.redemption(answer["code"]))).status_code
+    async with Person(server) as alice, Person(server, "bob") as bob:
+        page = await alice.open(spa.begin().query)
+        await bob.open(spa.begin().query)
+        assert 400 == (await bob.sign_in(page)).status_code
