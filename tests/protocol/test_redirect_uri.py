@@ -12,6 +12,7 @@ from proofkey.protocol.errors import InvalidRequest, Unanswerable
 from proofkey.protocol.records import ApplicationKind
 from proofkey.protocol.redirect_uri import (
     MAX_REDIRECT_URI,
+    RedirectUriMismatch,
     ReturnAddress,
     check_registration,
     compare_parts,
@@ -61,6 +62,25 @@ def test_without_a_registered_one_nothing_is_assumed() -> None:
         find_redirect_uri(None, changed(WEB, redirect_uris=()), is_openid=False)
     with refused(Unanswerable, "redirect_uri_mismatch"):
         find_redirect_uri("https://web.example/cb", changed(WEB, redirect_uris=()), is_openid=False)
+
+
+@pytest.mark.parametrize(
+    ("sent", "nearest", "detail"),
+    [
+        (
+            "http://app.example/silent",
+            "https://app.example/silent",
+            "scheme: requested 'http', registered 'https'",
+        ),
+        ("https://app.example/callback?next=1", "https://app.example/callback", "differs in: query"),
+    ],
+)
+def test_a_mismatch_names_the_nearest_address_and_what_differs(sent: str, nearest: str, detail: str) -> None:
+    with refused(RedirectUriMismatch, "redirect_uri_mismatch") as caught:
+        find_redirect_uri(sent, SPA, is_openid=False)
+    assert isinstance(caught.value, RedirectUriMismatch)
+    assert (sent, nearest, detail) == (caught.value.sent, caught.value.nearest, caught.value.detail)
+    assert "redirect_uri is not registered for this client [redirect_uri_mismatch]" == caught.value.error_description
 
 
 def test_a_native_client_gets_the_port_it_named() -> None:
