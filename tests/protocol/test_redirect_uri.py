@@ -100,6 +100,7 @@ def test_a_native_client_gets_the_port_it_named() -> None:
         ("http://[::1]/cb", "native"),
         ("com.example.app:/callback", "native"),
         ("myapp://callback", "native"),
+        ("https://app.example/" + "a" * (MAX_REDIRECT_URI - 20), "web"),
     ],
 )
 def test_what_may_be_registered(redirect_uri: str, kind: ApplicationKind) -> None:

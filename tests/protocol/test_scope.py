@@ -64,6 +64,7 @@ def test_a_refresh_may_narrow_and_never_widen() -> None:
     granted = ("openid", "notes:read", "notes:write")
     assert granted == narrow_scope(None, granted)
     assert ("notes:read",) == narrow_scope("notes:read", granted)
+    assert ("notes:write", "openid", "notes:read") == narrow_scope("notes:write openid notes:read", granted)
     with refused(InvalidScope, "scope_beyond_grant"):
         narrow_scope("notes:read email", granted)
 
