@@ -80,7 +80,7 @@ class RelyingParty:
 
     def begin(self, **changed: str) -> Attempt:
         """A new sign-in."""
-        return Attempt(self.client_id, self.redirect_uri, **{"scope": self.scope, **changed})
+        return Attempt(self.client_id, **{"redirect_uri": self.redirect_uri, "scope": self.scope, **changed})
 
     async def post(self, endpoint: str, parameters: dict[str, str], at: DevServer | None = None) -> httpx2.Response:
         """Call an endpoint, authenticated as this client is (RFC 6749 §2.3.1)."""
