@@ -31,10 +31,19 @@ _REVOKED_AND_AUDITED = frozenset({"code_replayed", "refresh_replayed"})
 _NAMES = ", ".join(GRANT.split())
 _GIVEN = ", ".join(f":{name}" for name in GRANT.split())
 
+_PERSON = ", ".join(
+    f"(SELECT {name} FROM users WHERE users.workspace_id = grants.workspace_id AND users.id = grants.user_id)"  # noqa: S608
+    for name in USER.split()
+)
+_IS_DUE = """sessions.workspace_id = :workspace_id AND sessions.ended_at IS NULL
+    AND sessions.idle_until < sessions.expires_at
+    AND :now + sessions.idle_for > sessions.idle_until + sessions.idle_for / 60"""
+
 KEEP_GRANT = Statement(
     GRANT + " now",
     f"""INSERT INTO grants ({_NAMES}) SELECT {_GIVEN} WHERE {{live_here :}}
-    ON CONFLICT (workspace_id, id) DO NOTHING RETURNING attempt""",
+    ON CONFLICT (workspace_id, id) DO NOTHING
+    RETURNING {_PERSON}, (SELECT 1 FROM sessions WHERE {_IS_DUE} AND sessions.id = grants.session_id)""",  # noqa: S608
     {"user_id": "TEXT", "session_id": "BYTEA", "consent_id": "BYTEA"},
 )
 STORED_ATTEMPT = Statement(
@@ -42,10 +51,9 @@ STORED_ATTEMPT = Statement(
 )
 EXTEND_SESSION = Statement(
     "workspace_id id now",
-    """UPDATE sessions
+    f"""UPDATE sessions
     SET idle_until = CASE WHEN :now + idle_for < expires_at THEN :now + idle_for ELSE expires_at END
-    WHERE workspace_id = :workspace_id AND id = :id AND ended_at IS NULL
-      AND idle_until < expires_at AND :now + idle_for > idle_until + idle_for / 60""",
+    WHERE {_IS_DUE} AND id = :id""",  # noqa: S608
 )
 FIND_PERSON = Statement(
     "workspace_id id",
@@ -97,10 +105,11 @@ class Grants(Recorder):
             if stored[0][0] != grant.attempt:
                 yield from self._revoke(grant.workspace_id, grant.id, "code_replayed", now)
                 return CodeAlreadyUsed()
-        if grant.session_id is not None:
+            return Redeemed(LiveGrant(grant, (yield from _find_person(grant))))
+        *person, is_due = kept[0]
+        if is_due:
             yield EXTEND_SESSION, (grant.workspace_id, grant.session_id, now)
-        user = yield from _find_person(grant)
-        return Redeemed(LiveGrant(grant, user))
+        return Redeemed(LiveGrant(grant, None if grant.user_id is None else user_of(person)))
 
     async def rotate_refresh(self, proven: ProvenRefresh, now: int) -> RotateOutcome:
         """One conditional update decides; see the contract."""
