@@ -124,7 +124,15 @@ async def test_a_forged_refresh_token_never_reaches_the_database(deployment: Dep
         return await find(workspace_id, grant_id, now)
 
     deployment.store.find_grant = watched  # type: ignore[method-assign]
-    forged = ["x", token[:-1], token + "A", token + "=", token.swapcase(), "A" * 72, token[:20] + "A" + token[21:]]
+    forged = [
+        "x",
+        token[:-1],
+        token + "A",
+        token + "=",
+        token.swapcase(),
+        "A" * 72,
+        token[:20] + ("A" if token[20] != "A" else "B") + token[21:],
+    ]
     for text in forged:
         assert 400 == (await deployment.refresh(text)).status_code
     assert ([], ["refresh_not_ours"] * len(forged)) == (asked, reasons(log))
