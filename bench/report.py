@@ -43,8 +43,8 @@ class Line:
 
     @property
     def within_budget(self) -> bool | None:
-        """Whether Proofkey keeps its budget; None where there is none."""
-        if not self.subject.startswith("proofkey") or self.figure not in BUDGETS:
+        """Whether Proofkey on SQLite keeps its budget; None where there is none."""
+        if self.subject != "proofkey" or self.figure not in BUDGETS:
             return None
         return self.shown[0] <= BUDGETS[self.figure]
 

@@ -21,10 +21,11 @@ def test_a_line_says_what_was_measured_and_nothing_else() -> None:
     assert expected == json.loads(line.as_json())
 
 
-def test_the_budget_binds_proofkey_alone() -> None:
+def test_the_budget_binds_proofkey_on_sqlite_alone() -> None:
     assert True is Line("flow", "proofkey", 280.0, 1).within_budget
     assert False is Line("flow", "proofkey", 280.1, 1).within_budget
     assert False is Line("rss", "proofkey", 200.0, 1, rss_mb=91.0).within_budget
     assert False is Line("growth", "proofkey", 200.0, 1, ratio_to={"100 grants": 1.31}).within_budget
     assert None is Line("flow", "authlib-flask", 2_000.0, 1).within_budget
+    assert None is Line("flow", "proofkey on postgresql", 2_000.0, 1).within_budget
     assert None is Line("introspection", "proofkey", 2_000.0, 1).within_budget
