@@ -176,6 +176,25 @@ class UserContract:
             assert await store.find_user(PLACE, name) is None
         assert await store.find_user("elsewhere", "alice") is None
 
+    async def test_a_person_is_found_by_their_id_whatever_they_are_called(self, store: Store) -> None:
+        await set_scene(store)
+        assert ALICE == await store.find_user_by_id(PLACE, "alice")
+        renamed = replace(ALICE, username="al", disabled_at=NOON)
+        await store.keep_user(renamed, ("al",), NOON)
+        assert replace(renamed, epoch=1) == await store.find_user_by_id(PLACE, "alice")
+        for user_id in ("al", "Alice", "", "alice\0", "\ud800"):
+            assert await store.find_user_by_id(PLACE, user_id) is None
+        assert await store.find_user_by_id("elsewhere", "alice") is None
+
+    async def test_another_password_moves_the_epoch_once_whatever_the_caller_thinks_it_is(self, store: Store) -> None:
+        await set_scene(store)
+        changed = replace(ALICE, password_hash="$argon2id$new")
+        await asyncio.gather(*(store.keep_user(changed, ("alice",), NOON) for _ in range(30)))
+        assert replace(changed, epoch=1) == await store.find_user(PLACE, "alice")
+        assert await store.find_signed_in(PLACE, SESSION.cookie_hash, "spa", NOON) is None
+        await store.keep_user(replace(changed, username="al"), ("alice",), NOON)
+        assert replace(changed, username="al", epoch=1) == await store.find_user(PLACE, "alice")
+
     async def test_a_name_given_up_is_free_and_a_kept_one_is_not(self, store: Store) -> None:
         await set_scene(store)
         bob = User(PLACE, "bob", "bob", {})

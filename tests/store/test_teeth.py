@@ -107,6 +107,11 @@ ALTERATIONS: dict[str, tuple[str, str, Test]] = {
         "CASE WHEN 1 THEN",
         (NewEpochContract, "test_a_declared_person_never_brings_an_old_epoch_back"),
     ),
+    "another password leaves the epoch": (
+        "WHEN COALESCE(users.password_hash, '') <> COALESCE(excluded.password_hash, '') THEN users.epoch + 1",
+        "",
+        (UserContract, "test_another_password_moves_the_epoch_once_whatever_the_caller_thinks_it_is"),
+    ),
     "disabling leaves the epoch": (
         "SET disabled_at = ?3, epoch = epoch + 1",
         "SET disabled_at = ?3",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ import pytest
 from proofkey.protocol.records import User
 from proofkey.server.master_key import MasterKey, hash_client_secret
 from proofkey.server.store import open_store
-from proofkey.server.store.contract import Store
+from proofkey.server.store.contract import KeepUserOutcome, Store
+from proofkey.server.store.sql import SqlStore
+from proofkey.server.store.sqlite import SqliteDatabase
 from proofkey.server.tenancy.apply import apply
 from proofkey.server.tenancy.contradiction import ApplyRefused
 from proofkey.server.tenancy.declaration import declare
@@ -162,5 +164,69 @@ async def test_nobody_takes_over_the_name_another_signs_in_with(store: Store) ->
     other = declaration(carol={"email": "carol@acme.example"})
     person = replace(other.workspaces[0].people[0], username="mallory", login_names=("mallory", "carol@acme.example"))
     taking = Declaration((replace(other.workspaces[0], people=(person,)),))
-    with pytest.raises(ApplyRefused, match=r"carol of acme/main signs in as carol@acme\.example already"):
+    with pytest.raises(ApplyRefused, match=r"another person of acme/main signs in as carol@acme\.example already"):
         await applied(store, taking)
+    assert "carol" == (await carol_in(store)).username
+    assert None is await store.find_user("acme/main", "mallory")
+
+
+def named(wanted: Declaration, username: str) -> Declaration:
+    """The same declaration, its one person under another username."""
+    declared = wanted.workspaces[0]
+    person = replace(declared.people[0], username=username, login_names=(username,))
+    return Declaration((replace(declared, people=(person,)),))
+
+
+async def test_another_password_ends_what_was_given_before_under_a_new_username_too(store: Store) -> None:
+    await applied(store, declaration(carol={"id": "person-1"}))
+    before = await carol_in(store)
+    renamed = named(declaration(carol={"id": "person-1", "password": "second password"}), "caroline")
+    assert ["person caroline of acme/main changed"] == await applied(store, renamed)
+    after = await store.find_user("acme/main", "caroline")
+    assert after is not None
+    assert (before.id, before.epoch + 1) == (after.id, after.epoch)
+    assert before.password_hash != after.password_hash
+    assert None is await store.find_user("acme/main", "carol")
+
+
+async def test_a_new_username_alone_ends_nothing(store: Store) -> None:
+    await applied(store, declaration(carol={"id": "person-1"}))
+    before = await carol_in(store)
+    await applied(store, named(declaration(carol={"id": "person-1"}), "caroline"))
+    after = await store.find_user_by_id("acme/main", "person-1")
+    assert after is not None
+    assert ("caroline", before.epoch, before.password_hash) == (after.username, after.epoch, after.password_hash)
+
+
+class SomeoneWasFaster(SqlStore):
+    """Just before a person is kept, somebody else takes the username."""
+
+    async def keep_user(self, user: User, login_names: Sequence[str], now: int) -> KeepUserOutcome:
+        await super().keep_user(replace(user, id="somebody-else"), (user.username,), now)
+        return await super().keep_user(user, login_names, now)
+
+
+async def test_a_login_name_lost_in_a_race_is_told(tmp_path: Path) -> None:
+    store = SomeoneWasFaster(SqliteDatabase(tmp_path / "proofkey.db"))
+    await store.open()
+    with pytest.raises(ApplyRefused, match="another person of acme/main signs in as carol already"):
+        await applied(store, declaration())
+    assert "somebody-else" == (await carol_in(store)).id
+    await store.close()
+
+
+async def test_nobody_gets_the_id_of_a_stored_application(store: Store) -> None:
+    await applied(store, declaration())
+    wanted = named(
+        declaration(carol={"id": "app", "email": None, "email_verified": False}, app={"client_id": "b"}), "d"
+    )
+    with pytest.raises(ApplyRefused, match="an application of acme/main has the id app: no person may have it"):
+        await applied(store, wanted)
+    assert None is await store.find_user_by_id("acme/main", "app")
+
+
+async def test_no_application_gets_the_id_of_a_stored_person(store: Store) -> None:
+    await applied(store, declaration(carol={"id": "person-1"}))
+    with pytest.raises(ApplyRefused, match="carol of acme/main has the id person-1: no application may have it"):
+        await applied(store, declaration(app={"client_id": "person-1"}))
+    assert None is await store.find_client("acme/main", "person-1")

@@ -233,6 +233,13 @@ def test_two_applications_cannot_share_a_client_id(tmp_path: Path) -> None:
     assert "14:24: the client_id app is already that of app" == refusal_of(tmp_path, application(SPA) + second)
 
 
+def test_a_person_and_an_application_cannot_share_an_id(tmp_path: Path) -> None:
+    app = "          app:\n            kind: spa\n            client_id: carol-1\n            redirect_uris: [https://b.example/]\n"
+    text = person("id: carol-1") + "        applications:\n" + app
+    expected = "7:17: carol-1 is the client_id of app: both would be `sub` (RFC 9700 §4.15)"
+    assert expected == refusal_of(tmp_path, text)
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [

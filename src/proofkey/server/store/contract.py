@@ -105,7 +105,7 @@ KeepUserOutcome: TypeAlias = UserKept | LoginNameTaken
 class StoredKey:
     """A key as it lies in the database: private part encrypted under the master key, life told by two moments.
 
-    `workspace_id` is "" for the keys of the whole cell (sealing, refresh MAC, cookie MAC).
+    `workspace_id` is "" for the keys of the whole cell (sealing, refresh MAC).
     Keys of one use are numbered by `generation`; the successor's `active_at` is the predecessor's retirement.
     """
 
@@ -181,6 +181,9 @@ class PeopleStore(Protocol):
     async def find_user(self, workspace_id: str, login_name: str) -> User | None:
         """The person who signs in with *login_name* (folded by the caller), disabled or not."""
 
+    async def find_user_by_id(self, workspace_id: str, user_id: str) -> User | None:
+        """The person with that id, which outlasts every name, disabled or not."""
+
     async def find_signed_in(self, workspace_id: str, cookie_hash: bytes, client_id: str, now: int) -> SignedIn | None:
         """The live session with this cookie, its enabled person, and their consent to *client_id*, in one statement."""
 
@@ -208,7 +211,8 @@ class PeopleStore(Protocol):
     async def keep_user(self, user: User, login_names: Sequence[str], now: int) -> KeepUserOutcome:
         """Insert or replace a person and the names they sign in with (audited where anything changed).
 
-        A name of another person is never taken over. The stored epoch never goes back, and moves on where this disables.
+        A name of another person is never taken over. The stored epoch never goes back, and moves on where this disables or
+        brings another password hash.
         """
 
     async def disable_user(self, workspace_id: str, user_id: str, now: int) -> None:

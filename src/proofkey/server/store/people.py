@@ -1,7 +1,7 @@
 """People and the names they sign in with, and the throttle that stands before their passwords.
 
 1. A login name belongs to one person; nobody takes another's.
-2. An epoch never goes back, and disabling moves it on: what was given before stays dead when a person is enabled again.
+2. An epoch never goes back; disabling and another password move it on: what was given before stays dead.
 3. An attempt is counted before a password is looked at, and a throttled one is not counted.
 """
 
@@ -30,6 +30,10 @@ FIND_USER = Statement(
     FROM login_names n JOIN users u ON u.workspace_id = n.workspace_id AND u.id = n.user_id
     WHERE n.workspace_id = :workspace_id AND n.name = :name""",  # noqa: S608 - only names of columns
 )
+FIND_USER_BY_ID = Statement(
+    "workspace_id id",
+    f"SELECT {columns(USER, 'u')} FROM users u WHERE u.workspace_id = :workspace_id AND u.id = :id",  # noqa: S608
+)
 FIND_NAMES = Statement(
     "workspace_id id", "SELECT login_names FROM users WHERE workspace_id = :workspace_id AND id = :id"
 )
@@ -54,6 +58,7 @@ KEEP_USER = Statement(
       disabled_at = excluded.disabled_at, login_names = excluded.login_names,
       epoch = CASE WHEN excluded.epoch > users.epoch THEN excluded.epoch
                    WHEN users.disabled_at IS NULL AND excluded.disabled_at IS NOT NULL THEN users.epoch + 1
+                   WHEN COALESCE(users.password_hash, '') <> COALESCE(excluded.password_hash, '') THEN users.epoch + 1
                    ELSE users.epoch END
     WHERE users.username <> excluded.username OR users.claims <> excluded.claims
       OR users.login_names <> excluded.login_names OR users.epoch < excluded.epoch
@@ -93,6 +98,11 @@ class People(Recorder):
     async def find_user(self, workspace_id: str, login_name: str) -> User | None:
         """The person with this login name."""
         found = await self._database.read(FIND_USER, (workspace_id, login_name))
+        return user_of(found[0]) if found else None
+
+    async def find_user_by_id(self, workspace_id: str, user_id: str) -> User | None:
+        """The person with this id."""
+        found = await self._database.read(FIND_USER_BY_ID, (workspace_id, user_id))
         return user_of(found[0]) if found else None
 
     async def keep_user(self, user: User, login_names: Sequence[str], now: int) -> KeepUserOutcome:

@@ -1,8 +1,10 @@
 """Making a deployment equal to its declaration, for what the declaration names.
 
 1. Applying twice writes once: what is already so is left alone, byte for byte.
-2. A password that still fits keeps its hash and the person's epoch; another one ends everything given before.
+2. A password that still fits keeps its hash; another one ends everything given before (the store moves the epoch).
 3. What is not named is not touched: no application or person is removed because a file does not mention them.
+4. A person is who has their id; only where the declaration says none does the username tell who is meant.
+5. No application has the id of a person of its workspace: both stand as `sub` in tokens (RFC 9700 §4.15).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from proofkey.protocol.records import User, Workspace, wire_id
 from proofkey.server.entropy import Entropy
 from proofkey.server.identity.password import hash_password, verify_password
 from proofkey.server.master_key import MasterKey, hash_client_secret
-from proofkey.server.store.contract import ConfigurationStore, PeopleStore, Store
+from proofkey.server.store.contract import ConfigurationStore, LoginNameTaken, PeopleStore, Store
 from proofkey.server.tenancy.contradiction import ApplyRefused
 from proofkey.server.tenancy.declared import Declaration, DeclaredApplication, DeclaredPerson, DeclaredWorkspace
 
@@ -68,6 +70,11 @@ async def _apply_application(
             await store.disable_client(workspace_id, client.id, now)
             yield Change(workspace_id, "application", application.name, "disabled")
     elif found != client:
+        namesake = await store.find_user_by_id(workspace_id, client.id)
+        if namesake is not None:
+            raise ApplyRefused(
+                f"{namesake.username} of {workspace_id} has the id {client.id}: no application may have it"
+            )
         await store.keep_client(workspace_id, client, now)
         yield Change(workspace_id, "application", application.name, "created" if found is None else "changed")
 
@@ -85,7 +92,7 @@ async def _settle(
     declared: DeclaredWorkspace, person: DeclaredPerson, store: PeopleStore, now: int, entropy: Entropy
 ) -> _Settled:
     workspace_id = declared.workspace.id
-    found = await store.find_user(workspace_id, person.login_names[0])
+    found = await _find_person(workspace_id, person, store)
     if found is None:
         user = User(
             workspace_id=workspace_id,
@@ -96,18 +103,25 @@ async def _settle(
             disabled_at=now if person.disabled else None,
         )
         return _Settled(None, user, person)
-    if person.id is not None and person.id != found.id:
-        raise ApplyRefused(f"{person.username} of {workspace_id} has the id {found.id} already, which never changes")
-    password_hash = await _next_hash(person, found)
     user = replace(
         found,
         username=person.username,
         claims=person.claims,
-        password_hash=password_hash,
-        epoch=found.epoch + (password_hash != found.password_hash),
+        password_hash=await _next_hash(person, found),
         disabled_at=(found.disabled_at or now) if person.disabled else None,
     )
     return _Settled(found, user, person)
+
+
+async def _find_person(workspace_id: str, person: DeclaredPerson, store: PeopleStore) -> User | None:
+    if person.id is not None:
+        found = await store.find_user_by_id(workspace_id, person.id)
+        if found is not None:
+            return found
+    found = await store.find_user(workspace_id, person.login_names[0])
+    if found is not None and person.id is not None:
+        raise ApplyRefused(f"{person.username} of {workspace_id} has the id {found.id} already, which never changes")
+    return found
 
 
 async def _first_hash(person: DeclaredPerson) -> str | None:
@@ -122,16 +136,16 @@ async def _next_hash(person: DeclaredPerson, found: User) -> str | None:
     return await hash_password(person.password)
 
 
-async def _apply_person(settled: _Settled, store: PeopleStore, now: int) -> AsyncIterator[Change]:
+async def _apply_person(settled: _Settled, store: Store, now: int) -> AsyncIterator[Change]:
     found, wanted = settled.found, settled.wanted
     workspace_id, name = wanted.workspace_id, wanted.username
     if found == wanted:
         return
-    for login_name in settled.person.login_names:
-        holder = await store.find_user(workspace_id, login_name)
-        if holder is not None and holder.id != wanted.id:
-            raise ApplyRefused(f"{holder.username} of {workspace_id} signs in as {login_name} already")
-    await store.keep_user(wanted, settled.person.login_names, now)
+    if found is None and await store.find_client(workspace_id, wanted.id) is not None:
+        raise ApplyRefused(f"an application of {workspace_id} has the id {wanted.id}: no person may have it")
+    kept = await store.keep_user(wanted, settled.person.login_names, now)
+    if isinstance(kept, LoginNameTaken):
+        raise ApplyRefused(f"another person of {workspace_id} signs in as {kept.name} already")
     if wanted.disabled_at is not None and (found is None or found.disabled_at is None):
         await store.disable_user(workspace_id, wanted.id, now)
         yield Change(workspace_id, "person", name, "disabled")

@@ -10,7 +10,13 @@ from proofkey.server.config import RESERVED_TENANTS, is_slug
 from proofkey.server.tenancy.api_declaration import declare_apis
 from proofkey.server.tenancy.application_declaration import declare_applications
 from proofkey.server.tenancy.contradiction import Path, contradict
-from proofkey.server.tenancy.declared import Declaration, DeclaredWorkspace, Resolve
+from proofkey.server.tenancy.declared import (
+    Declaration,
+    DeclaredApplication,
+    DeclaredPerson,
+    DeclaredWorkspace,
+    Resolve,
+)
 from proofkey.server.tenancy.file_schema import FileSchema, LifetimesSchema, WorkspaceSchema, milliseconds
 from proofkey.server.tenancy.person_declaration import declare_people
 
@@ -49,11 +55,21 @@ def _declare_workspace(
     lifetimes = _declare_lifetimes(schema.lifetimes, (*here, "lifetimes"))
     name = schema.name or f"{tenant} {slug}"
     workspace = Workspace(workspace_id(tenant, slug), tenant, slug, name, apis, lifetimes)
-    return DeclaredWorkspace(
-        workspace,
-        declare_applications(schema.applications, apis, (*here, "applications"), resolve, development),
-        declare_people(schema.people, (*here, "people"), resolve),
-    )
+    applications = declare_applications(schema.applications, apis, (*here, "applications"), resolve, development)
+    people = declare_people(schema.people, (*here, "people"), resolve)
+    _check_subjects(applications, people, (*here, "people"))
+    return DeclaredWorkspace(workspace, applications, people)
+
+
+def _check_subjects(applications: Iterable[DeclaredApplication], people: Iterable[DeclaredPerson], here: Path) -> None:
+    """A token of an application that acts for itself has its client_id as `sub`: nobody's id may be that."""
+    named = {application.client.id: application.name for application in applications}
+    for person in people:
+        if person.id in named:
+            contradict(
+                (*here, person.username, "id"),
+                f"{person.id} is the client_id of {named[person.id]}: both would be `sub` (RFC 9700 §4.15)",
+            )
 
 
 _LONGEST = {"request": DAY, "code": 10 * MINUTE, "access_token": DAY, "id_token": DAY, "refresh_leeway": MINUTE}
