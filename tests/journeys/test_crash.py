@@ -41,18 +41,21 @@ class Clients:
     cookies: str
     chance: random.Random
     families: list[Family] = field(default_factory=list)
+    stopped: bool = False
 
     async def work(self, server: DevServer) -> None:
-        """Sign in and refresh until the server is gone."""
+        """Sign in and refresh until the server is gone, or all are told to stop."""
         connection, own = Connection(server.here), list[Family]()
         try:
-            while True:
+            while not self.stopped:
                 family = await self._begin(connection, server, own)
                 if family.refresh_token is None:
                     family.refresh_token = self._token_in(await self.redeem(connection, server, family))
                 for _ in range(self.chance.randrange(4)):
                     family.refresh_token = self._token_in(await self.refresh(connection, server, family))
         except OSError:
+            assert server.process.poll() is not None, "a server that lives hung up"
+        finally:
             connection.close()
 
     async def _begin(self, connection: Connection, server: DevServer, own: list[Family]) -> Family:
@@ -109,6 +112,12 @@ class Clients:
         connection.close()
 
 
+async def _signed_in(server: DevServer, chance: random.Random) -> Clients:
+    async with RelyingParty(server) as spa, Person(server) as alice:
+        await spa.tokens_for(alice)
+        return Clients(spa, "; ".join(f"{name}={value}" for name, value in alice.http.cookies.items()), chance)
+
+
 async def _crash(clients: Clients, server: DevServer, after: float) -> None:
     working = [asyncio.create_task(clients.work(server)) for _ in range(CLIENTS)]
     await asyncio.sleep(after)
@@ -128,10 +137,7 @@ async def _findings(data: Path) -> tuple[str, ...]:
 async def test_twenty_crashes_lose_nothing_that_was_acknowledged(start_dev: StartDev, tmp_path: Path) -> None:
     chance, data, found = random.Random(SEED), tmp_path / "data", Counter[str]()
     server = start_dev("--public-url", PUBLIC_URL, data=data)
-    async with RelyingParty(server) as spa, Person(server) as alice:
-        await spa.tokens_for(alice)
-        cookies = "; ".join(f"{name}={value}" for name, value in alice.http.cookies.items())
-    clients = Clients(spa, cookies, chance)
+    clients = await _signed_in(server, chance)
     for _ in range(CRASHES):
         known = len(clients.families)
         await _crash(clients, server, chance.uniform(0.02, 0.5))
@@ -144,3 +150,22 @@ async def test_twenty_crashes_lose_nothing_that_was_acknowledged(start_dev: Star
     assert found["redeemed, answer lost"] + found["never redeemed"] > 0
     assert (await clients.check(server, acknowledged))["acknowledged"] == len(acknowledged)
     await clients.replay(server, acknowledged[::10])
+
+
+async def test_of_two_processes_one_may_die_and_the_other_knows_all_it_promised(
+    start_dev: StartDev, tmp_path: Path
+) -> None:
+    chance, data = random.Random(SEED), tmp_path / "data"
+    mortal, other = (start_dev("--public-url", PUBLIC_URL, data=data) for _ in range(2))
+    clients = await _signed_in(other, chance)
+    for _ in range(4):
+        known, clients.stopped = len(clients.families), False
+        beside = [asyncio.create_task(clients.work(other)) for _ in range(CLIENTS)]
+        await _crash(clients, mortal, chance.uniform(0.1, 0.5))
+        await asyncio.sleep(0.2)
+        clients.stopped = True
+        await asyncio.gather(*beside)
+        found = await clients.check(other, clients.families[known:])
+        assert found["acknowledged"] > CLIENTS
+        mortal = start_dev("--public-url", PUBLIC_URL, data=data)
+    assert await _findings(data) == ()
