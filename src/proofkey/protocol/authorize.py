@@ -25,8 +25,8 @@ from proofkey.protocol.errors import (
 from proofkey.protocol.parameters import Parameters
 from proofkey.protocol.records import SECOND, Client, CodeChallenge, Workspace
 from proofkey.protocol.redirect_uri import ReturnAddress, find_redirect_uri
-from proofkey.protocol.resource import check_resources, check_scope_fits, merge_audience
-from proofkey.protocol.scope import check_scope, scope_for
+from proofkey.protocol.resource import check_access, merge_audience
+from proofkey.protocol.scope import check_scope
 
 KNOWN = frozenset(
     "response_type client_id redirect_uri scope state nonce code_challenge code_challenge_method response_mode prompt"
@@ -139,7 +139,7 @@ def parse_authorize(
         prompt=_parse_prompt(values.get("prompt")),
         max_age_for=_parse_max_age(values.get("max_age")),
         login_hint=values.get("login_hint"),
-        claims=parse_claims(values.get("claims")) if "openid" in scope else ClaimsRequest(),
+        claims=parse_claims(values.get("claims"), client) if "openid" in scope else ClaimsRequest(),
         hinted_subject=asking.hinted_subject,
     )
 
@@ -164,14 +164,8 @@ def _check_supported(values: Mapping[str, str], client: Client) -> None:
 
 def _parse_access(params: Parameters, client: Client, workspace: Workspace) -> tuple[tuple[str, ...], tuple[str, ...]]:
     asked = params.values.get("scope")
-    scope = check_scope(asked, client)
     named = merge_audience(params.resources, params.values.get("audience"))
-    resources = check_resources(named, scope, client, workspace)
-    if asked is None:  # nobody asked for the default's exact words: keep what fits the resource
-        kept = {name for audience in resources for name in scope_for(scope, workspace.apis, audience)}
-        return tuple(name for name in scope if name in kept or not resources), resources
-    check_scope_fits(scope, resources, workspace.apis)
-    return scope, resources
+    return check_access(asked, check_scope(asked, client), named, client, workspace)
 
 
 def check_pkce_mode(challenge: CodeChallenge | None, nonce: str | None, scope: tuple[str, ...], client: Client) -> None:
@@ -186,10 +180,10 @@ def check_pkce_mode(challenge: CodeChallenge | None, nonce: str | None, scope: t
 
 
 def _parse_prompt(text: str | None) -> frozenset[str]:
-    prompt = frozenset((text or "").split(" ")) & PROMPTS
+    prompt = frozenset((text or "").split())
     if "none" in prompt and len(prompt) > 1:
         raise InvalidRequest("prompt_none_not_alone", "prompt must not combine none with another value")
-    return prompt
+    return prompt & PROMPTS
 
 
 def _parse_max_age(text: str | None) -> int | None:

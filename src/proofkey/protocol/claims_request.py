@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from proofkey.protocol.errors import InvalidRequest
-from proofkey.protocol.records import Json
+from proofkey.protocol.records import Client, Json
 from proofkey.protocol.scope import CLAIMS_BY_SCOPE
-
-_SERVED = frozenset(name for names in CLAIMS_BY_SCOPE.values() for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +32,8 @@ def names_in(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(userinfo.split()), tuple(id_token.split())
 
 
-def parse_claims(text: str | None) -> ClaimsRequest:
-    """Read the claims parameter. Claims that are not served here are ignored (OpenID Connect Core §5.5.1)."""
+def parse_claims(text: str | None, client: Client) -> ClaimsRequest:
+    """Read the claims parameter. Claims that are not served, or of a scope this client may not have, are ignored (§5.5.1)."""
     if text is None:
         return ClaimsRequest()
     try:
@@ -43,10 +41,11 @@ def parse_claims(text: str | None) -> ClaimsRequest:
         json.dumps(asked, ensure_ascii=False).encode()  # JSON's escapes can write lone surrogates, UTF-8 cannot
     except (ValueError, RecursionError):
         raise InvalidRequest("claims_not_json", "claims must be a JSON object") from None
+    served = {name for scope in client.scopes for name in CLAIMS_BY_SCOPE.get(scope, ())}
     userinfo, id_token = _section(asked, "userinfo"), _section(asked, "id_token")
     return ClaimsRequest(
-        userinfo=tuple(name for name in userinfo if name in _SERVED),
-        id_token=tuple(name for name in id_token if name in _SERVED),
+        userinfo=tuple(name for name in userinfo if name in served),
+        id_token=tuple(name for name in id_token if name in served),
         subject=next((value for part in (id_token, userinfo) for value in _values(part.get("sub"))), None),
         acrs=_values(id_token.get("acr")) if _is_essential(id_token.get("acr")) else (),
     )

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from proofkey.protocol.errors import InvalidClient, InvalidRequest
+from proofkey.protocol.parameters import CONTROL
 from proofkey.protocol.records import Client
 
 _TOKEN68 = re.compile(rb"[A-Za-z0-9+/]+=*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # as in a form; PostgreSQL's text cannot hold NUL
 _MAX_HEADER = 4_096
 
 
@@ -60,7 +60,7 @@ def _parse_basic(authorization: bytes) -> Credentials:
         raise InvalidClient("basic_not_decodable") from None
     if not colon or not client_id:
         raise InvalidClient("basic_without_id")
-    if _CONTROL.search(client_id) or _CONTROL.search(secret):
+    if CONTROL.search(client_id) or CONTROL.search(secret):
         raise InvalidClient("basic_control_character")
     return Credentials(client_id, secret or None)
 

@@ -55,6 +55,10 @@ class InvalidRequest(OAuthError):
     code = "invalid_request"
 
 
+class InvalidBearer(InvalidRequest):
+    """An access token was sent in a way that RFC 6750 §2 does not know."""
+
+
 class InvalidClient(OAuthError):
     """The client is unknown or did not authenticate. The caller never learns which (RFC 6749 §5.2)."""
 
@@ -101,12 +105,6 @@ class UnsupportedResponseType(OAuthError):
     code = "unsupported_response_type"
 
 
-class UnsupportedTokenType(OAuthError):
-    """The server cannot revoke this kind of token (RFC 7009 §2.2.1)."""
-
-    code = "unsupported_token_type"
-
-
 class InvalidScope(OAuthError):
     """A scope is malformed, unknown, or more than the client may have."""
 
@@ -135,12 +133,6 @@ class ConsentRequired(OAuthError):
     """prompt=none, and the person would have to consent."""
 
     code = "consent_required"
-
-
-class AccountSelectionRequired(OAuthError):
-    """prompt=none together with a wish that needs the person to choose."""
-
-    code = "account_selection_required"
 
 
 class UnmetAuthentication(OAuthError):

@@ -13,10 +13,21 @@ TYP = "JWT"
 
 
 def id_token_claims(
-    grant: Grant, user: User, *, issuer: str, nonce: str | None, at_hash: str, now: int, live_for: int
+    grant: Grant,
+    user: User,
+    *,
+    issuer: str,
+    scope: tuple[str, ...],
+    nonce: str | None,
+    at_hash: str,
+    now: int,
+    live_for: int,
 ) -> dict[str, Json]:
-    """The claims for *grant*'s client. A refresh passes no nonce and keeps auth_time (OpenID Connect Core §12.2)."""
-    claims = person_claims(grant.scope, user, names_in(grant.claims)[1])
+    """The claims for *grant*'s client, as far as *scope* goes: a narrowed refresh shows no more than it asks for.
+
+    A refresh passes no nonce and keeps auth_time (OpenID Connect Core §12.2).
+    """
+    claims = person_claims(scope, user, names_in(grant.claims)[1])
     claims |= {
         "iss": issuer,
         "sub": user.id,

@@ -12,12 +12,12 @@ from typing import TypeAlias
 
 from proofkey.protocol.authorize import AuthorizeRequest
 from proofkey.protocol.errors import (
-    AccountSelectionRequired,
     ConsentRequired,
     LoginRequired,
     UnmetAuthentication,
 )
 from proofkey.protocol.records import AuthorizationCode, Client, Consent, Session, SignedIn
+from proofkey.protocol.scope import OPENID_SCOPES
 
 ACR_PASSWORD = "urn:proofkey:acr:password"
 ACRS = (ACR_PASSWORD,)
@@ -52,20 +52,16 @@ class Issue:
 NextStep: TypeAlias = AskLogin | AskAccount | AskConsent | Issue
 
 
-def next_step(request: AuthorizeRequest, client: Client, signed_in: SignedIn | None) -> NextStep:
+def next_step(request: AuthorizeRequest, client: Client, signed_in: SignedIn | None, now: int) -> NextStep:
     """What must happen before *request* may be answered; with prompt=none, a refusal in place of a page."""
     silent = "none" in request.prompt
     if request.claims.acrs and not set(ACRS) & set(request.claims.acrs):
         raise UnmetAuthentication("acr_not_available", "claims demands an acr that is not available here")
-    if signed_in is None or not is_fresh(request, signed_in.session) or not is_wanted(request, signed_in):
+    if signed_in is None or not is_fresh(request, signed_in.session, now) or not is_wanted(request, signed_in):
         if silent:
             raise LoginRequired("login_required", "prompt=none, but the person must sign in")
         return AskLogin()
     if "select_account" in request.prompt and not _is_chosen(request, signed_in.session):
-        if silent:
-            raise AccountSelectionRequired(
-                "account_selection_required", "prompt=none, but the person must choose an account"
-            )
         return AskAccount(signed_in)
     if not has_consent(request, client, signed_in.consent):
         if silent:
@@ -74,11 +70,13 @@ def next_step(request: AuthorizeRequest, client: Client, signed_in: SignedIn | N
     return Issue(signed_in)
 
 
-def is_fresh(request: AuthorizeRequest, session: Session) -> bool:
-    """True where the sign-in is as recent as prompt=login and max_age demand."""
-    if "login" in request.prompt and session.authenticated_at < request.asked_at:
+def is_fresh(request: AuthorizeRequest, session: Session, now: int) -> bool:
+    """True where the sign-in is as recent as prompt=login and max_age demand: made for this request, or young enough now."""
+    if session.authenticated_at >= request.asked_at:
+        return True
+    if "login" in request.prompt:
         return False
-    return request.max_age_for is None or session.authenticated_at >= request.asked_at - request.max_age_for
+    return request.max_age_for is None or now - session.authenticated_at <= request.max_age_for
 
 
 def is_wanted(request: AuthorizeRequest, signed_in: SignedIn) -> bool:
@@ -92,18 +90,25 @@ def _is_chosen(request: AuthorizeRequest, session: Session) -> bool:
 
 def has_consent(request: AuthorizeRequest, client: Client, consent: Consent | None) -> bool:
     """True where the person already allowed all of this, and may be taken to allow it still."""
-    if client.trusted:
+    may_remember = "consent" not in request.prompt and remembers_consent(request, client)
+    if client.trusted and may_remember:
         return True
-    if consent is None:
+    if consent is None or not (may_remember or consent.request_id == request.id):
         return False
-    covered = (
-        set(request.scope) <= set(consent.scope)
+    return (
+        set(access_of(request)) <= set(consent.access)
         and set(request.resources) <= set(consent.resources)
         and set(request.claims.userinfo + request.claims.id_token) <= set(consent.claims)
     )
-    if "consent" in request.prompt or not remembers_consent(request, client):
-        return covered and consent.request_id == request.id
-    return covered
+
+
+def access_of(request: AuthorizeRequest) -> tuple[str, ...]:
+    """What a consent must cover: OpenID scopes, and each API scope together with each API it is asked for."""
+    return tuple(
+        word
+        for name in request.scope
+        for word in ([name] if name in OPENID_SCOPES else [f"{name} {audience}" for audience in request.resources])
+    )
 
 
 def remembers_consent(request: AuthorizeRequest, client: Client) -> bool:

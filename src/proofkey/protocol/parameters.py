@@ -19,7 +19,8 @@ MAX_QUERY = 8_192
 MAX_BODY = 65_536
 MAX_PARAMETERS = 256
 MAX_LISTED = 8
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""Characters that no value has; among them NUL, which PostgreSQL's text cannot hold."""
 MAX_CODE = 2_048
 _LIMITS: Mapping[str, int] = {
     "nonce": 512,
@@ -102,7 +103,7 @@ def _decode_value(name: str, value: str) -> str:
             value = _unquote(value).decode("utf-8")
         except UnicodeDecodeError:
             raise InvalidRequest("parameter_not_utf8", "Must be UTF-8", parameters=[name]) from None
-        if _CONTROL.search(value):
+        if CONTROL.search(value):
             raise InvalidRequest("parameter_control_character", "Must not hold control characters", parameters=[name])
     if len(value) > _LIMITS.get(name, MAX_BODY):
         raise InvalidRequest("parameter_too_long", "Too long", parameters=[name])

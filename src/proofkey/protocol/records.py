@@ -70,7 +70,7 @@ class Client:
     grant_types: tuple[str, ...] = ("authorization_code",)
     scopes: tuple[str, ...] = ()
     default_scope: tuple[str, ...] = ()
-    resources: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()  # audiences its tokens may have; none: only the issuer
     introspects: tuple[str, ...] = ()
     secret_hash: bytes | None = None
     pkce: PkceMode = "required"
@@ -144,14 +144,17 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a person allowed a client. Withdrawing removes the row; giving again makes a new `id`."""
+    """What a person allowed a client. Withdrawing removes the row; giving again makes a new `id`.
+
+    `access` holds OpenID scopes as they are and API scopes with their API (`notes:read https://api.example`).
+    """
 
     workspace_id: str
     user_id: str
     client_id: str
     id: bytes
     resources: tuple[str, ...]
-    scope: tuple[str, ...]
+    access: tuple[str, ...]
     claims: tuple[str, ...]
     request_id: bytes
     given_at: int

@@ -35,6 +35,12 @@ _FORBIDDEN_SCHEMES = frozenset(
     }
 )
 MAX_REDIRECT_URI = 2_048
+_PARTS = ("scheme", "user", "host", "port", "path", "query", "fragment")
+_LOGGED = frozenset({"scheme", "host", "port", "path"})  # the others may hold what is nobody's business
+_URI = re.compile(
+    r"(?:([^:/?#]*):)?(?://(?:([^/?#@]*)@)?(\[[^\]]*\]|[^:/?#]*)(?::([0-9]*))?)?([^?#]*)(?:\?([^#]*))?(?:#(.*))?",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +57,12 @@ class RedirectUriMismatch(Unanswerable):
     def __init__(self, reason: str, description: str, *, sent: str, nearest: str) -> None:
         self.sent = sent
         self.nearest = nearest
-        differing = [part for part, ours, theirs in compare_parts(sent, nearest) if ours != theirs]
-        shown = "; ".join(
-            f"{part}: requested {ours!r}, registered {theirs!r}"
-            for part, ours, theirs in compare_parts(sent, nearest)
-            if part in differing and part != "query"
-        )
-        super().__init__(reason, description, detail=shown or f"differs in: {', '.join(differing)}")
+        differing = [found for found in compare_parts(sent, nearest) if found[1] != found[2]]
+        shown = [
+            f"{part}: requested {ours[:200]!r}, registered {theirs!r}" if part in _LOGGED else f"{part} differs"
+            for part, ours, theirs in differing
+        ]
+        super().__init__(reason, description, detail="; ".join(shown))
 
 
 def matches(sent: str, registered: str, kind: ApplicationKind) -> bool:
@@ -130,18 +135,9 @@ def _likeness(sent: str, registered: str) -> int:
 
 def compare_parts(sent: str, registered: str) -> tuple[tuple[str, str, str], ...]:
     """Requested and registered part by part (part, requested, registered), for the log and `proofkey dev` only."""
-    return tuple(
-        (part, ours, theirs)
-        for part, ours, theirs in zip(
-            ("scheme", "host", "port", "path", "query"), _parts(sent), _parts(registered), strict=True
-        )
-    )
+    return tuple(zip(_PARTS, _parts(sent), _parts(registered), strict=True))
 
 
-def _parts(uri: str) -> tuple[str, str, str, str, str]:
-    found = re.fullmatch(
-        r"(?:([^:/?#]*):)?(?://(\[[^\]]*\]|[^:/?#]*)(?::([0-9]*))?)?([^?]*)(?:\?(.*))?", uri, re.DOTALL
-    )
-    if found is None:
-        return ("", "", "", uri, "")
-    return (found[1] or "", found[2] or "", found[3] or "", found[4] or "", found[5] or "")
+def _parts(uri: str) -> tuple[str, ...]:
+    found = _URI.fullmatch(uri)
+    return tuple(part or "" for part in found.groups()) if found else ("", "", "", "", uri, "", "")

@@ -36,6 +36,8 @@ def parse_scope(text: str) -> tuple[str, ...]:
 def check_scope(asked: str | None, client: Client) -> tuple[str, ...]:
     """What the client asked for, or its default_scope where it asked for nothing, if it may have all of it."""
     if asked is None:
+        if not client.default_scope:
+            raise InvalidScope("scope_required", "scope is required: this client has no default scope")
         return client.default_scope
     scope = parse_scope(asked)
     beyond = [token for token in scope if token not in client.scopes]
@@ -57,7 +59,6 @@ def narrow_scope(asked: str | None, granted: tuple[str, ...]) -> tuple[str, ...]
 
 
 def scope_for(scope: Collection[str], apis: Iterable[Api], audience: str) -> tuple[str, ...]:
-    """The part of *scope* an access token for *audience* carries."""
-    foreign = {name for api in apis if api.audience != audience for name in api.scopes}
+    """The part of *scope* an access token for *audience* carries: OpenID scopes, and that API's own."""
     here = {name for api in apis if api.audience == audience for name in api.scopes}
-    return tuple(name for name in scope if name in here or name not in foreign)
+    return tuple(name for name in scope if name in here or name in OPENID_SCOPES)

@@ -71,6 +71,8 @@ ROUTES: dict[str, Route] = {
     ".well-known/oauth-authorization-server": _METADATA,
     ".well-known/jwks.json": Route({"GET": discovery.jwks}, "everybody"),
 }
+ALARMS = frozenset({"code_replayed", "code_replayed_elsewhere", "refresh_replayed", "refresh_counter_ahead"})
+"""Refusals that somebody should look at: a token was used by two, or comes from the future of its row."""
 _INSERTED = ("/.well-known/openid-configuration/", "/.well-known/oauth-authorization-server/")
 
 
@@ -219,7 +221,8 @@ def _outside_failure(failure: Exception) -> Response:
 
 
 def _note(refused: OAuthError | Unanswerable, request: Request, issuer: Issuer) -> None:
-    _log.info(
+    say = _log.warning if refused.reason in ALARMS else _log.info
+    say(
         "refused",
         at=request.path.rpartition("/")[2],
         workspace=issuer.workspace.id,
@@ -234,7 +237,7 @@ def create_app(
 ) -> App:
     """The production engine. With *store* given, the caller opens and closes it."""
     entropy = entropy or Pool()
-    kept = store if store is not None else open_store(config.database)
+    kept = store if store is not None else open_store(config.database, entropy)
     master_key = MasterKey(config.master_key)
     directory = Directory(config, kept, master_key, entropy)
     return App(Engine(config, kept, directory, master_key, clock, entropy), owns_store=store is None)

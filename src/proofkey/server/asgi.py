@@ -106,14 +106,18 @@ class Request:
             address = hop.strip()
         return address
 
+    @property
+    def has_form(self) -> bool:
+        """True where the body is declared to be a form."""
+        return self.headers.get(b"content-type", b"").split(b";", 1)[0].strip().lower() == _FORM
+
     async def form(self, known: frozenset[str]) -> Parameters:
         """The known parameters of a form body; faults are refused later, by whoever can answer them."""
         return parse(await self.form_body(), known)
 
     async def form_body(self) -> bytes:
         """The form as it was sent, or a refusal with 415 for any other kind of body."""
-        content_type = self.headers.get(b"content-type", b"").split(b";", 1)[0].strip().lower()
-        if content_type != _FORM:
+        if not self.has_form:
             raise TransportRefused(
                 415, InvalidRequest("body_not_a_form", "The body must be application/x-www-form-urlencoded")
             )

@@ -80,8 +80,9 @@ class Directory:
         client = issuer.clients.get(client_id)
         if client is None:
             client = await self._store.find_client(issuer.workspace.id, client_id)
-            if client is not None:
-                issuer.clients[client_id] = client
+            if client is None or client.id_token_signed_response_alg not in issuer.signers:
+                return None  # registered a moment ago for an algorithm whose key comes with the next snapshot
+            issuer.clients[client_id] = client
         return client
 
     @property
@@ -133,8 +134,10 @@ class Directory:
         )
 
     async def _algorithms(self, workspace_id: str) -> tuple[jose.Algorithm, ...]:
+        """ES256 always; RS256 once a client asks for it, and from then on, because its tokens outlive the wish."""
         needed = await self._store.list_signing_algorithms(workspace_id)
-        return ("ES256", "RS256") if "RS256" in needed else ("ES256",)
+        kept = {key.use for key in await self._store.find_keys(workspace_id)}
+        return ("ES256", "RS256") if "RS256" in needed | kept else ("ES256",)
 
     def _seal(self, keys: tuple[StoredKey, ...], workspace: Workspace, url: str, purpose: str, now: int) -> Seal:
         secrets = {key.generation: self._ring.unwrap(key) for key in keys}

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -81,10 +82,10 @@ class KeyRing:
         schedule = SCHEDULES[use]
         latest = max(keys, key=lambda key: key.generation, default=None)
         if latest is None:
-            keys.append(await self._store.keep_key(self._new(workspace_id, use, 1, now, active_at=now)))
+            keys.append(await self._store.keep_key(await self._new(workspace_id, use, 1, now, active_at=now)))
         elif now >= latest.active_at + schedule.rotate_every - schedule.announce_for:
             active_at = max(latest.active_at + schedule.rotate_every, now + schedule.announce_for)
-            new = self._new(workspace_id, use, latest.generation + 1, now, active_at=active_at)
+            new = await self._new(workspace_id, use, latest.generation + 1, now, active_at=active_at)
             keys.append(await self._store.keep_key(new))
         kept = []
         for key, state in states_of(keys, now):
@@ -94,14 +95,14 @@ class KeyRing:
                 kept.append(key)
         return tuple(kept)
 
-    def _new(self, workspace_id: str, use: KeyUse, generation: int, now: int, *, active_at: int) -> StoredKey:
-        private, public = self._generate(use)
+    async def _new(self, workspace_id: str, use: KeyUse, generation: int, now: int, *, active_at: int) -> StoredKey:
+        private, public = await self._generate(use)
         wrapped = self._master_key.wrap(private, _context(workspace_id, use, generation), self._entropy(12))
         return StoredKey(workspace_id, use, generation, now, active_at, wrapped, public)
 
-    def _generate(self, use: KeyUse) -> tuple[bytes, bytes]:
+    async def _generate(self, use: KeyUse) -> tuple[bytes, bytes]:
         if use == "ES256" or use == "RS256":
-            private = jose.generate_key(use)
+            private = await asyncio.to_thread(jose.generate_key, use)  # an RSA key takes a tenth of a second
             return private, jose.public_part(private)
         return self._entropy(32), b""
 

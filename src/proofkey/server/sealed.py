@@ -29,7 +29,7 @@ _CODE = msgspec.msgpack.Decoder(
     ]
 )  # fmt: skip
 _REQUEST = msgspec.msgpack.Decoder(tuple[str, AuthorizeRequest])
-_TICKET = msgspec.msgpack.Decoder(tuple[str, str, bytes, bytes, int])
+_TICKET = msgspec.msgpack.Decoder(tuple[str, str, bytes, bytes])
 
 
 def seal_code(seal: Seal, code: AuthorizationCode, entropy: Entropy) -> str:
@@ -74,23 +74,20 @@ class Ticket:
     purpose: str
     session_id: bytes
     request_id: bytes
-    made_at: int
 
 
 def seal_ticket(seal: Seal, ticket: Ticket, workspace_id: str, entropy: Entropy) -> str:
     """The hidden field of a decision form."""
-    return seal.close((workspace_id, ticket.purpose, ticket.session_id, ticket.request_id, ticket.made_at), entropy(12))
+    return seal.close((workspace_id, ticket.purpose, ticket.session_id, ticket.request_id), entropy(12))
 
 
-def open_ticket(seal: Seal, text: str, workspace_id: str) -> Ticket:
-    """What a decision form is bound to. Raises `SealBroken`."""
+def opens(seal: Seal, text: str | None, expected: Ticket, workspace_id: str) -> bool:
+    """True where *text* is the sealed ticket for exactly this purpose, session and request."""
     try:
-        ours, purpose, session_id, request_id, made_at = _TICKET.decode(seal.open(text))
-    except msgspec.DecodeError as broken:
-        raise SealBroken from broken
-    if ours != workspace_id:
-        raise SealBroken
-    return Ticket(purpose, session_id, request_id, made_at)
+        ours, purpose, session_id, request_id = _TICKET.decode(seal.open(text or ""))
+    except (SealBroken, msgspec.DecodeError):
+        return False
+    return ours == workspace_id and Ticket(purpose, session_id, request_id) == expected
 
 
 class RefreshTokens:

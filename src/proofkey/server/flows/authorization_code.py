@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import assert_never
 
 from proofkey.protocol.authorization_code import CodeExpired, ProvenCode, Redemption, check_redemption
-from proofkey.protocol.errors import CodeRefused
+from proofkey.protocol.errors import CodeRefused, OAuthError
 from proofkey.protocol.records import AuthorizationCode, Client, Grant, Json, Lifetimes
 from proofkey.protocol.refresh_token import hash_secret
-from proofkey.protocol.resource import choose_audience
+from proofkey.protocol.resource import Access, choose_access
 from proofkey.seal import SealBroken
 from proofkey.server.flows.token_response import Mint
 from proofkey.server.issuer import Issuer
@@ -21,15 +21,15 @@ async def redeem_code(sent: Redemption, client: Client, *, mint: Mint, store: Gr
     issuer, now = mint.issuer, mint.now
     code = _open(issuer, sent.code)
     proven = await _check(sent, client, code, store, now)
-    audience = choose_audience(sent.resource, code.resources, issuer.url)
+    access = await _choose(sent, client, code, issuer, store, now)
     secret = mint.entropy(16) if "refresh_token" in client.grant_types else None
     grant = new_grant(proven, client, mint, secret)
     match await store.redeem_code(proven, grant, now):
         case Redeemed(live):
-            response = mint.access_token(live, audience, live.grant.scope)
+            response = mint.access_token(live, access)
             if secret is not None:
                 response["refresh_token"] = issuer.refresh_tokens.write(grant.id, 0, secret, grant.refresh_key)
-            return mint.with_id_token(response, live, client, code.nonce)
+            return mint.with_id_token(response, live, access, client, code.nonce)
         case CodeAlreadyUsed():  # the grant is dead already: promise 3
             raise CodeRefused("code_replayed")
         case AuthorizationGone():
@@ -49,10 +49,27 @@ async def _check(sent: Redemption, client: Client, code: AuthorizationCode, stor
     try:
         return check_redemption(sent, client, code, now)
     except CodeExpired:
-        # Proven but late: if a grant has this id, this is a second presentation, and the first may have been a thief's.
-        if await store.find_grant(code.workspace_id, code.id, now) is not None:
-            await store.revoke_grant(code.workspace_id, code.id, "code_replayed", now)
+        await _end_if_redeemed(code, store, now)
         raise
+
+
+async def _choose(
+    sent: Redemption, client: Client, code: AuthorizationCode, issuer: Issuer, store: GrantStore, now: int
+) -> Access:
+    try:
+        return choose_access(code.scope, code.resources, sent.resource, client, issuer.workspace, issuer.url)
+    except OAuthError:
+        if await _end_if_redeemed(code, store, now):
+            raise CodeRefused("code_replayed_elsewhere") from None
+        raise
+
+
+async def _end_if_redeemed(code: AuthorizationCode, store: GrantStore, now: int) -> bool:
+    """Proven, but not to be spent: if a grant has this id, this is a second presentation, and the first may be a thief's."""
+    if await store.find_grant(code.workspace_id, code.id, now) is None:
+        return False
+    await store.revoke_grant(code.workspace_id, code.id, "code_replayed", now)
+    return True
 
 
 def new_grant(proven: ProvenCode, client: Client, mint: Mint, secret: bytes | None) -> Grant:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from proofkey import jose
 from proofkey.protocol.authorization_response import code_fields, error_fields
@@ -26,13 +26,14 @@ from proofkey.protocol.interaction import AskAccount, AskConsent, AskLogin, Issu
 from proofkey.protocol.logout import read_hint
 from proofkey.protocol.parameters import MAX_CODE, Parameters
 from proofkey.protocol.records import Client, SignedIn
+from proofkey.protocol.redirect_uri import find_redirect_uri
 from proofkey.seal import SealBroken
 from proofkey.server.engine import Engine
 from proofkey.server.entropy import mint_id
 from proofkey.server.issuer import Issuer
 from proofkey.server.sealed import open_request, seal_code
 
-_AGAIN = "start again from the application"
+AGAIN = "start again from the application"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def conclude(
 ) -> Answer | Show:
     """Answer the request, or say what the person sees next."""
     try:
-        step: NextStep = next_step(request, client, signed_in)
+        step: NextStep = next_step(request, client, signed_in, engine.clock())
     except OAuthError as refusal:
         return refuse(request.reply, refusal, issuer)
     if isinstance(step, Issue):
@@ -137,19 +138,28 @@ async def resume(
     Raises `Unanswerable`: a request of another browser must not be finished here (login handed to a victim).
     """
     if sealed is None:
-        raise Unanswerable("request_missing", f"The page was sent without its sign-in: {_AGAIN}")
+        raise Unanswerable("request_missing", f"The page was sent without its sign-in: {AGAIN}")
     try:
         request = open_request(issuer.request_seal, sealed, issuer.workspace.id)
     except SealBroken:
-        raise Unanswerable("request_not_ours", f"The sign-in this page belongs to is unknown: {_AGAIN}") from None
+        raise Unanswerable("request_not_ours", f"The sign-in this page belongs to is unknown: {AGAIN}") from None
     if request.browser not in visitor.browsers:
-        raise Unanswerable("request_of_another_browser", f"This sign-in was begun in another browser: {_AGAIN}")
+        raise Unanswerable("request_of_another_browser", f"This sign-in was begun in another browser: {AGAIN}")
     if engine.clock() >= request.asked_at + issuer.workspace.lifetimes.request_for:
-        raise Unanswerable("request_expired", f"This sign-in took too long: {_AGAIN}")
+        raise Unanswerable("request_expired", f"This sign-in took too long: {AGAIN}")
     client = await engine.directory.find_client(issuer, request.client_id)
     if client is None:
         raise Unanswerable("request_client_gone", "The application is no longer registered here")
-    return request, client
+    return prove_again(request, client), client
+
+
+def prove_again(request: AuthorizeRequest, client: Client) -> AuthorizeRequest:
+    """The request with its address proven by what is registered now: a seal says what was asked, never what was proven."""
+    before = request.reply.address
+    address = find_redirect_uri(
+        before.redirect_uri if before.was_sent else None, client, is_openid="openid" in request.scope
+    )
+    return replace(request, reply=replace(request.reply, address=address))
 
 
 def _hinted_subject(hint: str | None, client: Client, issuer: Issuer) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from proofkey.protocol.client_credentials import check_client_credentials
 from proofkey.protocol.errors import InvalidClient
 from proofkey.protocol.records import Client, Grant, Json, LiveGrant
-from proofkey.protocol.resource import check_resources, check_scope_fits, choose_audience
+from proofkey.protocol.resource import check_access, choose_access
 from proofkey.server.entropy import mint_id
 from proofkey.server.flows.token_response import Mint
 from proofkey.server.store.contract import GrantBegun, GrantStore
@@ -18,13 +18,13 @@ async def grant_to_client(
 ) -> dict[str, Json]:
     """An access token that names no person; no refresh token (RFC 6749 §4.4.3). Raises `OAuthError`."""
     workspace = mint.issuer.workspace
-    scope = check_client_credentials(params, client)
-    resources = check_resources((resource,) if resource else (), scope, client, workspace)
-    check_scope_fits(scope, resources, workspace.apis)
+    own = check_client_credentials(params, client)
+    scope, resources = check_access(params.get("scope"), own, (resource,) if resource else (), client, workspace)
+    access = choose_access(scope, resources, resource, client, workspace, mint.issuer.url)
     grant = _new_grant(client, scope, resources, mint)
     if not isinstance(await store.begin_grant(grant, mint.now), GrantBegun):
         raise InvalidClient("client_gone")
-    return mint.access_token(LiveGrant(grant, None), choose_audience(resource, resources, mint.issuer.url), scope)
+    return mint.access_token(LiveGrant(grant, None), access)
 
 
 def _new_grant(client: Client, scope: tuple[str, ...], resources: tuple[str, ...], mint: Mint) -> Grant:

@@ -6,20 +6,20 @@ from dataclasses import replace
 
 from proofkey.protocol.authorize import AuthorizeRequest
 from proofkey.protocol.errors import AccessDenied, Unanswerable
+from proofkey.protocol.interaction import access_of
 from proofkey.protocol.records import Client, Consent, SignedIn
-from proofkey.seal import SealBroken
 from proofkey.server.engine import Engine
 from proofkey.server.entropy import mint_id
 from proofkey.server.flows.authorize import Answer, Show, conclude, find_signed_in, refuse
 from proofkey.server.issuer import Issuer
-from proofkey.server.sealed import Ticket, open_ticket, seal_ticket
+from proofkey.server.sealed import Ticket, opens, seal_ticket
 
 PURPOSE = "consent"
 
 
 def consent_ticket(signed_in: SignedIn, request: AuthorizeRequest, issuer: Issuer, engine: Engine) -> str:
     """The hidden field that binds the decision to this session and request."""
-    ticket = Ticket(PURPOSE, signed_in.session.id, request.id, engine.clock())
+    ticket = Ticket(PURPOSE, signed_in.session.id, request.id)
     return seal_ticket(issuer.ticket_seal, ticket, issuer.workspace.id, engine.entropy)
 
 
@@ -44,12 +44,9 @@ async def decide(
     return conclude(request, client, replace(signed_in, consent=consent), issuer, engine)
 
 
-def _is_bound(text: str | None, signed_in: SignedIn, request: AuthorizeRequest, issuer: Issuer) -> bool:
-    try:
-        ticket = open_ticket(issuer.ticket_seal, text or "", issuer.workspace.id)
-    except SealBroken:
-        return False
-    return (ticket.purpose, ticket.session_id, ticket.request_id) == (PURPOSE, signed_in.session.id, request.id)
+def _is_bound(ticket: str | None, signed_in: SignedIn, request: AuthorizeRequest, issuer: Issuer) -> bool:
+    expected = Ticket(PURPOSE, signed_in.session.id, request.id)
+    return opens(issuer.ticket_seal, ticket, expected, issuer.workspace.id)
 
 
 def _new_consent(request: AuthorizeRequest, signed_in: SignedIn, engine: Engine) -> Consent:
@@ -60,7 +57,7 @@ def _new_consent(request: AuthorizeRequest, signed_in: SignedIn, engine: Engine)
         client_id=request.client_id,
         id=mint_id(now, engine.entropy),
         resources=request.resources,
-        scope=request.scope,
+        access=access_of(request),
         claims=tuple(dict.fromkeys(request.claims.userinfo + request.claims.id_token)),
         request_id=request.id,
         given_at=now,

@@ -9,11 +9,10 @@ from proofkey.protocol.id_token import TYP
 from proofkey.protocol.logout import LogoutHint, parse_logout, read_hint
 from proofkey.protocol.parameters import Parameters
 from proofkey.protocol.records import Client, SignedIn
-from proofkey.seal import SealBroken
 from proofkey.server.engine import Engine
 from proofkey.server.flows.authorize import Visitor
 from proofkey.server.issuer import Issuer
-from proofkey.server.sealed import Ticket, open_ticket, seal_ticket
+from proofkey.server.sealed import Ticket, opens, seal_ticket
 
 PURPOSE = "sign_out"
 
@@ -32,6 +31,7 @@ class AskSignOut:
 
     signed_in: SignedIn
     client: Client | None
+    return_url: str | None
 
 
 async def sign_out(params: Parameters, visitor: Visitor, issuer: Issuer, engine: Engine) -> SignedOut | AskSignOut:
@@ -44,7 +44,7 @@ async def sign_out(params: Parameters, visitor: Visitor, issuer: Issuer, engine:
     if signed_in is None:
         return SignedOut(client, request.return_url)
     if not request.names_session(signed_in.session.sid) and not _confirms(params, signed_in, issuer):
-        return AskSignOut(signed_in, client)
+        return AskSignOut(signed_in, client, request.return_url)
     await engine.store.end_session(issuer.workspace.id, signed_in.session.id, engine.clock())
     return SignedOut(client, request.return_url)
 
@@ -57,18 +57,15 @@ async def _signed_in(visitor: Visitor, issuer: Issuer, engine: Engine) -> Signed
 
 def sign_out_ticket(signed_in: SignedIn, issuer: Issuer, engine: Engine) -> str:
     """The hidden field that makes the form this session's own."""
-    ticket = Ticket(PURPOSE, signed_in.session.id, b"", engine.clock())
+    ticket = Ticket(PURPOSE, signed_in.session.id, b"")
     return seal_ticket(issuer.ticket_seal, ticket, issuer.workspace.id, engine.entropy)
 
 
 def _confirms(params: Parameters, signed_in: SignedIn, issuer: Issuer) -> bool:
     if params.values.get("decision") != "sign_out":
         return False
-    try:
-        ticket = open_ticket(issuer.ticket_seal, params.values.get("ticket", ""), issuer.workspace.id)
-    except SealBroken:
-        return False
-    return (ticket.purpose, ticket.session_id) == (PURPOSE, signed_in.session.id)
+    expected = Ticket(PURPOSE, signed_in.session.id, b"")
+    return opens(issuer.ticket_seal, params.values.get("ticket"), expected, issuer.workspace.id)
 
 
 def _verified_hint(text: str | None, issuer: Issuer) -> LogoutHint | None:

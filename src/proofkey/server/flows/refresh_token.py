@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import structlog
+
 from proofkey.protocol.errors import RefreshRefused
 from proofkey.protocol.records import Client, Json, LiveGrant
-from proofkey.protocol.refresh_token import Refresh, RefreshToken, check_refresh
-from proofkey.protocol.resource import choose_audience
+from proofkey.protocol.refresh_token import ProvenRefresh, Refresh, RefreshToken, check_refresh
+from proofkey.protocol.resource import Access, choose_access
 from proofkey.protocol.scope import narrow_scope
 from proofkey.seal import SealBroken
 from proofkey.server.flows.token_response import Mint
@@ -19,20 +21,46 @@ from proofkey.server.store.contract import (
     RefreshReplayed,
     Retried,
     Rotated,
+    RotateOutcome,
 )
+
+_log = structlog.get_logger()
 
 
 async def refresh(sent: Refresh, client: Client, *, mint: Mint, store: GrantStore) -> dict[str, Json]:
-    """The token response for a refresh token. Raises `OAuthError`."""
+    """The token response for a refresh token. Raises `OAuthError`.
+
+    What is asked for is judged before a current token is spent; for an older one the store speaks first, so that a thief
+    learns of the replay and nothing else.
+    """
     issuer, now = mint.issuer, mint.now
     token = read_token(issuer, sent.refresh_token)
     live = await find_live(token, store, now)
     proven = check_refresh(token, live, client, issuer.workspace.lifetimes, now)
+    if token.counter < live.grant.counter:
+        counter = _accept(await store.rotate_refresh(proven, now), proven)
+        access = _choose(sent, live, client, issuer)
+    else:
+        access = _choose(sent, live, client, issuer)
+        counter = _accept(await store.rotate_refresh(proven, now), proven)
+    response = mint.access_token(live, access)
+    response["refresh_token"] = issuer.refresh_tokens.write(live.grant.id, counter, token.secret, token.key)
+    return mint.with_id_token(response, live, access, client, nonce=None)
+
+
+def _choose(sent: Refresh, live: LiveGrant, client: Client, issuer: Issuer) -> Access:
     scope = narrow_scope(sent.scope, live.grant.scope)
-    audience = choose_audience(sent.resource, live.grant.resources, issuer.url)
-    match await store.rotate_refresh(proven, now):
-        case Rotated() | Retried():
-            return _respond(live, token, client, mint, audience, scope)
+    return choose_access(scope, live.grant.resources, sent.resource, client, issuer.workspace, issuer.url)
+
+
+def _accept(outcome: RotateOutcome, proven: ProvenRefresh) -> int:
+    """The counter of the refresh token to answer with, or the refusal."""
+    match outcome:
+        case Rotated():
+            return proven.counter + 1 if proven.rotates else proven.counter
+        case Retried():
+            _log.info("refresh_retried", workspace=proven.workspace_id)
+            return proven.counter + 1
         case RefreshReplayed():
             raise RefreshRefused("refresh_replayed")
         case CounterAhead():
@@ -41,15 +69,6 @@ async def refresh(sent: Refresh, client: Client, *, mint: Mint, store: GrantStor
             raise RefreshRefused("refresh_authorization_gone")
         case never:
             assert_never(never)
-
-
-def _respond(
-    live: LiveGrant, token: RefreshToken, client: Client, mint: Mint, audience: str, scope: tuple[str, ...]
-) -> dict[str, Json]:
-    response = mint.access_token(live, audience, scope)
-    counter = token.counter + 1 if client.rotates else token.counter
-    response["refresh_token"] = mint.issuer.refresh_tokens.write(live.grant.id, counter, token.secret, token.key)
-    return mint.with_id_token(response, live, client, nonce=None)
 
 
 async def find_live(token: RefreshToken, store: GrantStore, now: int) -> LiveGrant:

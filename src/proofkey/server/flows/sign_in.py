@@ -19,7 +19,10 @@ from proofkey.server.flows.authorize import Visitor, find_signed_in
 from proofkey.server.identity import throttle
 from proofkey.server.identity.password import MAX_PASSWORD, verify_password
 from proofkey.server.issuer import Issuer
+from proofkey.server.sealed import Ticket, opens, seal_ticket
 from proofkey.server.store.contract import Throttled
+
+CHOICE = "account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ async def sign_in(
 ) -> SignInDone | SignInRefused:
     """Check the password under the throttle, and write the session."""
     workspace_id = issuer.workspace.id
-    name = fold(username)[:MAX_LOGIN_NAME]
+    name = fold(username) if len(username) <= MAX_LOGIN_NAME else ""  # folding more costs more than linear time
     limits = throttle.limits_for(engine.master_key, engine.config.throttle, workspace_id, name, visitor.address)
     counted = await engine.store.count_attempt(workspace_id, limits, engine.clock())
     if isinstance(counted, Throttled):
@@ -89,7 +92,21 @@ def _new_session(user: User, session_id: bytes, cookie: str, issuer: Issuer, now
     )
 
 
-async def choose_account(signed_in: SignedIn, request_id: bytes, engine: Engine) -> None:
-    """Write that the person chose this session's account for that request: proof lives in the session's row."""
+def account_ticket(signed_in: SignedIn, request_id: bytes, issuer: Issuer, engine: Engine) -> str:
+    """The hidden field that binds "continue as" to the account that was shown, and to this request."""
+    ticket = Ticket(CHOICE, signed_in.session.id, request_id)
+    return seal_ticket(issuer.ticket_seal, ticket, issuer.workspace.id, engine.entropy)
+
+
+async def choose_account(
+    ticket: str | None, signed_in: SignedIn | None, request_id: bytes, issuer: Issuer, engine: Engine
+) -> None:
+    """Write that the person chose this session's account for that request: proof lives in the session's row.
+
+    Somebody else signed in meanwhile, or another form: nothing was chosen, and the page comes again.
+    """
+    if signed_in is None:
+        return
     session = signed_in.session
-    await engine.store.choose_account(session.workspace_id, session.id, request_id, engine.clock())
+    if opens(issuer.ticket_seal, ticket, Ticket(CHOICE, session.id, request_id), session.workspace_id):
+        await engine.store.choose_account(session.workspace_id, session.id, request_id, engine.clock())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from proofkey import jose
 from proofkey.protocol import access_token, id_token
 from proofkey.protocol.records import Client, Json, LiveGrant, seconds
-from proofkey.protocol.scope import scope_for
+from proofkey.protocol.resource import Access
 from proofkey.server.entropy import Entropy, mint_id
 from proofkey.server.issuer import Issuer
 
@@ -23,16 +23,14 @@ class Mint:
     entropy: Entropy
     now: int
 
-    def access_token(self, live: LiveGrant, audience: str, scope: tuple[str, ...]) -> dict[str, Json]:
+    def access_token(self, live: LiveGrant, access: Access) -> dict[str, Json]:
         """The members every token response has; `scope` is what this token carries (RFC 6749 §5.1)."""
-        workspace = self.issuer.workspace
-        carried = scope_for(scope, workspace.apis, audience) if len(live.grant.resources) != 1 else scope
-        live_for = workspace.lifetimes.access_token_for
+        live_for = self.issuer.workspace.lifetimes.access_token_for
         claims = access_token.access_token_claims(
             live.grant,
             issuer=self.issuer.url,
-            audience=audience,
-            scope=carried,
+            audience=access.audience,
+            scope=access.scope,
             token_id=mint_id(self.now, self.entropy),
             now=self.now,
             live_for=live_for,
@@ -41,19 +39,20 @@ class Mint:
             "access_token": self.issuer.signers["ES256"].sign(access_token.TYP, claims),
             "token_type": "Bearer",
             "expires_in": seconds(live_for),
-            "scope": " ".join(carried),
+            "scope": " ".join(access.scope),
         }
 
     def with_id_token(
-        self, response: dict[str, Json], live: LiveGrant, client: Client, nonce: str | None
+        self, response: dict[str, Json], live: LiveGrant, access: Access, client: Client, nonce: str | None
     ) -> dict[str, Json]:
-        """The response with an ID token, where `openid` was granted."""
+        """The response with an ID token, where `openid` was granted; it says no more than *access* reaches."""
         if live.user is None or "openid" not in live.grant.scope:
             return response
         claims = id_token.id_token_claims(
             live.grant,
             live.user,
             issuer=self.issuer.url,
+            scope=access.scope,
             nonce=nonce,
             at_hash=jose.left_half_hash(response["access_token"]),
             now=self.now,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from proofkey.protocol.errors import InsufficientScope, InvalidClient, InvalidToken, OAuthError, Refusal
+from proofkey.protocol.errors import InsufficientScope, InvalidBearer, InvalidClient, InvalidToken, OAuthError, Refusal
 from proofkey.protocol.records import Json
 from proofkey.server.asgi import Headers, Response
 
@@ -21,6 +21,7 @@ _encoder = msgspec.json.Encoder()
 _PRIVATE: Headers = [
     (b"content-type", b"application/json"),
     (b"cache-control", b"no-store"),
+    (b"pragma", b"no-cache"),  # RFC 6749 §5.1
     (b"x-content-type-options", b"nosniff"),
 ]
 
@@ -60,7 +61,7 @@ def refusal(refused: OAuthError, realm: str, status: int | None = None, headers:
 def _challenge(refused: OAuthError, realm: str) -> Headers:
     if isinstance(refused, InvalidClient):
         return [(b"www-authenticate", f'Basic realm="{realm}", charset="UTF-8"'.encode())]
-    if isinstance(refused, InvalidToken | InsufficientScope):
+    if isinstance(refused, InvalidToken | InsufficientScope | InvalidBearer):
         parts = [
             f'Bearer realm="{realm}"',
             f'error="{refused.code}"',

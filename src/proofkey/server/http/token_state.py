@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proofkey.protocol.errors import InvalidRequest
+from proofkey.protocol.errors import InvalidBearer
 from proofkey.protocol.introspection import check_introspector
 from proofkey.protocol.revocation import parse_revocation
 from proofkey.server.asgi import Request, Response
@@ -51,14 +51,14 @@ async def userinfo(request: Request, issuer: Issuer, engine: Engine) -> Response
 async def _bearer(request: Request) -> str | None:
     """The token in the header, or in a form body (RFC 6750 §2.1, §2.2); never in the address."""
     if b"authorization" in request.repeated:
-        raise InvalidRequest("bearer_repeated", "The Authorization header was sent more than once")
+        raise InvalidBearer("bearer_repeated", "The Authorization header was sent more than once")
     header = request.headers.get(b"authorization", b"")
     in_header = header[7:].strip().decode("latin-1") if header[:7].lower() == b"bearer " else None
     in_body = None
-    if request.method == "POST" and request.headers.get(b"content-type"):
+    if request.method == "POST" and request.has_form:
         params = await request.form(_ACCESS_TOKEN)
         params.check()
         in_body = params.values.get("access_token")
     if in_header and in_body:
-        raise InvalidRequest("bearer_twice", "Send the access token in one place only")
+        raise InvalidBearer("bearer_twice", "Send the access token in one place only")
     return in_header or in_body

@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from typing import assert_never
 
+import structlog
+
 from proofkey.protocol.authorization_response import redirect_target
 from proofkey.protocol.authorize import AuthorizeRequest
 from proofkey.protocol.claims_request import ClaimsRequest
 from proofkey.protocol.errors import Unanswerable
 from proofkey.protocol.interaction import AskAccount, AskConsent, AskLogin, remembers_consent
-from proofkey.protocol.records import Client, SignedIn
+from proofkey.protocol.records import SignedIn
 from proofkey.protocol.redirect_uri import origin_of
 from proofkey.server.asgi import Headers, Request, Response
 from proofkey.server.cookie import hash_cookie
 from proofkey.server.engine import Engine
 from proofkey.server.flows.authorize import Answer, Show, Visitor
 from proofkey.server.flows.consent import consent_ticket
+from proofkey.server.flows.sign_in import account_ticket
 from proofkey.server.issuer import Issuer
 from proofkey.server.pages.render import (
     ConsentItem,
@@ -35,6 +38,7 @@ _REDIRECT: Headers = [
     (b"referrer-policy", b"no-referrer"),
     (b"content-length", b"0"),
 ]
+_log = structlog.get_logger()
 _ADDRESSABLE = re.compile(rb"[!\"$-~]*")
 PERSON_WORDS = {
     "openid": "Know who you are here",
@@ -91,12 +95,16 @@ def redirect(target: str, headers: Headers | None = None) -> Response:
 def show(outcome: Answer | Show, issuer: Issuer, engine: Engine, headers: Headers | None = None) -> Response:
     """The response for whatever a flow decided."""
     if isinstance(outcome, Answer):
-        return _answer(outcome, headers)
+        return _answer(outcome, issuer, headers)
     text = _page(outcome, issuer, engine)
     return html(text, form_action=origin_of(outcome.request.reply.address.redirect_uri), headers=headers)
 
 
-def _answer(answer: Answer, headers: Headers | None) -> Response:
+def _answer(answer: Answer, issuer: Issuer, headers: Headers | None) -> Response:
+    refused = answer.refusal
+    if refused is not None:
+        where = {"at": "authorize", "workspace": issuer.workspace.id}
+        _log.info("refused", **where, error=refused.code, reason=refused.reason, detail=refused.detail)
     address = answer.reply.address.redirect_uri
     if answer.reply.response_mode == "form_post":
         page = render_form_post(FormPostPage(address, answer.fields))
@@ -108,9 +116,10 @@ def _page(shown: Show, issuer: Issuer, engine: Engine) -> str:
     sealed = seal_request(issuer.request_seal, shown.request, issuer.workspace.id, engine.entropy)
     match shown.step:
         case AskLogin():
-            return render_login(_login_page(shown, sealed, issuer, chosen=""))
+            return render_login(_login_page(shown, sealed, issuer))
         case AskAccount(signed_in):
-            return render_login(_login_page(shown, sealed, issuer, chosen=display_name(signed_in)))
+            ticket = account_ticket(signed_in, shown.request.id, issuer, engine)
+            return render_login(_login_page(shown, sealed, issuer, chosen=display_name(signed_in), ticket=ticket))
         case AskConsent(signed_in):
             ticket = consent_ticket(signed_in, shown.request, issuer, engine)
             return render_consent(_consent_page(shown, signed_in, sealed, ticket, issuer))
@@ -118,7 +127,7 @@ def _page(shown: Show, issuer: Issuer, engine: Engine) -> str:
             assert_never(never)
 
 
-def _login_page(shown: Show, sealed: str, issuer: Issuer, *, chosen: str) -> LoginPage:
+def _login_page(shown: Show, sealed: str, issuer: Issuer, *, chosen: str = "", ticket: str = "") -> LoginPage:
     return LoginPage(
         action=f"{issuer.path}/login",
         request=sealed,
@@ -128,7 +137,7 @@ def _login_page(shown: Show, sealed: str, issuer: Issuer, *, chosen: str) -> Log
         username=shown.username or shown.request.login_hint or "",
         problem=shown.problem,
         chosen=chosen,
-        choice_action=f"{issuer.path}/login" if chosen else "",
+        ticket=ticket,
     )
 
 
@@ -141,12 +150,12 @@ def _consent_page(shown: Show, signed_in: SignedIn, sealed: str, ticket: str, is
         client=shown.client.name,
         client_host=_destination(shown.request),
         person=display_name(signed_in),
-        items=_items(shown.request, shown.client, issuer),
+        items=_items(shown.request, issuer),
         asks_every_time=not remembers_consent(shown.request, shown.client),
     )
 
 
-def _items(request: AuthorizeRequest, _client: Client, issuer: Issuer) -> tuple[ConsentItem, ...]:
+def _items(request: AuthorizeRequest, issuer: Issuer) -> tuple[ConsentItem, ...]:
     items = [ConsentItem(name, PERSON_WORDS[name], "") for name in request.scope if name in PERSON_WORDS]
     items += [_claim_item(name) for name in _named(request.claims)]
     for api in issuer.workspace.apis:

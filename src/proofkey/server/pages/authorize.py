@@ -19,7 +19,7 @@ from proofkey.server.asgi import Headers, Request, Response
 from proofkey.server.cookie import hash_cookie, numbered
 from proofkey.server.engine import Engine
 from proofkey.server.entropy import mint_secret
-from proofkey.server.flows.authorize import Answer, Show, Visitor, begin, find_signed_in, proceed, resume
+from proofkey.server.flows.authorize import AGAIN, Show, Visitor, begin, find_signed_in, proceed, resume
 from proofkey.server.flows.consent import decide
 from proofkey.server.flows.sign_in import SignInRefused, choose_account, sign_in
 from proofkey.server.issuer import Issuer
@@ -43,7 +43,6 @@ async def authorize(request: Request, issuer: Issuer, engine: Engine) -> Respons
             raise Unanswerable("query_too_long", f"The query must not exceed {MAX_QUERY} bytes: send it by POST")
     browser, headers = _browser(visitor, issuer, engine)
     outcome = await begin(_parse(raw), visitor, browser, issuer, engine)
-    _note(outcome, issuer)
     return show(outcome, issuer, engine, headers)
 
 
@@ -61,14 +60,10 @@ def _browser(visitor: Visitor, issuer: Issuer, engine: Engine) -> tuple[bytes, H
     return hash_cookie(value), [set_cookie(numbered(issuer.browser_cookie, value), value, issuer)]
 
 
-def _note(outcome: Answer | Show, issuer: Issuer) -> None:
-    refused = outcome.refusal if isinstance(outcome, Answer) else None
-    if refused is not None:
-        where = {"at": "authorize", "workspace": issuer.workspace.id}
-        _log.info("refused", **where, error=refused.code, reason=refused.reason, detail=refused.detail)
-
-
 async def _form(request: Request) -> Parameters:
+    """The form of one of our pages. Over plain http another port's page could set our cookies and post its own request."""
+    if request.headers.get(b"sec-fetch-site", b"same-origin") not in (b"same-origin", b"none"):
+        raise Unanswerable("form_from_elsewhere", f"This form was sent by a page that is not ours: {AGAIN}")
     params = await request.form(FORM)
     if params.faults:
         raise Unanswerable("page_form_malformed", "The form was not sent as this page makes it: start again")
@@ -82,8 +77,7 @@ async def login(request: Request, issuer: Issuer, engine: Engine) -> Response:
     pending, client = await resume(params.values.get("request"), visitor, issuer, engine)
     if params.values.get("account") == "continue":
         signed_in = await find_signed_in(visitor.session, client, issuer, engine)
-        if signed_in is not None:
-            await choose_account(signed_in, pending.id, engine)
+        await choose_account(params.values.get("ticket"), signed_in, pending.id, issuer, engine)
         return show(await proceed(pending, client, visitor.session, issuer, engine), issuer, engine)
     username = params.values.get("username", "")
     done = await sign_in(username, params.values.get("password", ""), client, visitor, issuer, engine)
@@ -113,7 +107,6 @@ async def consent(request: Request, issuer: Issuer, engine: Engine) -> Response:
     outcome = await decide(
         values.get("decision"), values.get("ticket"), pending, client, visitor.session, issuer, engine
     )
-    _note(outcome, issuer)
     return show(outcome, issuer, engine)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from proofkey.protocol.errors import InvalidRequest, Unanswerable
 from proofkey.protocol.logout import KNOWN
 from proofkey.protocol.parameters import MAX_QUERY, parse
+from proofkey.protocol.redirect_uri import origin_of
 from proofkey.server.asgi import Request, Response
 from proofkey.server.engine import Engine
 from proofkey.server.flows.logout import AskSignOut, sign_out, sign_out_ticket
@@ -37,8 +38,9 @@ async def logout(request: Request, issuer: Issuer, engine: Engine) -> Response:
             workspace=workspace,
             person=display_name(outcome.signed_in),
             client=outcome.client.name if outcome.client else "",
+            asked=tuple((name, value) for name, value in params.values.items() if name not in ("ticket", "decision")),
         )
-        return html(render_sign_out(page))
+        return html(render_sign_out(page), form_action=origin_of(outcome.return_url) if outcome.return_url else "")
     forget = [set_cookie(issuer.session_cookie, "", issuer, max_age_for=0)] if visitor.session else []
     if outcome.return_url is not None:
         return redirect(outcome.return_url, forget)

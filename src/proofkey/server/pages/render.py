@@ -21,7 +21,7 @@ from proofkey.server.pages.static_files import static_address
 
 @dataclass(frozen=True, slots=True)
 class LoginPage:
-    """Asks who is there. `chosen` names the account already signed in; then `choice_action` continues with it."""
+    """Asks who is there. `chosen` names the account already signed in; `ticket` binds going on with it to that very account."""
 
     action: str
     request: str
@@ -31,7 +31,7 @@ class LoginPage:
     username: str
     problem: str
     chosen: str
-    choice_action: str = ""
+    ticket: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,14 @@ class ConsentPage:
 
 @dataclass(frozen=True, slots=True)
 class SignOutPage:
-    """Asks whether to sign out, where no id_token_hint proved who asks (RP-Initiated Logout §2)."""
+    """Asks whether to sign out, where no id_token_hint proved who asks (RP-Initiated Logout §2). `asked` is sent again."""
 
     action: str
     ticket: str
     workspace: str
     person: str
     client: str = ""
+    asked: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ GRANT = (
 )
 USER = "workspace_id id username claims epoch password_hash disabled_at"
 SESSION = "workspace_id id cookie_hash user_id user_epoch authenticated_at acr amr idle_until expires_at chosen_for"
-CONSENT = "workspace_id user_id client_id id resources scope claims request_id given_at"
+CONSENT = "workspace_id user_id client_id id resources access claims request_id given_at"
 
 GRANT_WIDTH = len(GRANT.split())
 USER_WIDTH = len(USER.split())
@@ -131,14 +131,14 @@ def session_of(row: Row) -> Session:
 
 def consent_of(row: Row) -> Consent:
     """The consent whose `CONSENT` columns are *row*."""
-    workspace_id, user_id, client_id, consent_id, resources, scope, claims, request_id, given_at = row
+    workspace_id, user_id, client_id, consent_id, resources, access, claims, request_id, given_at = row
     return Consent(
         workspace_id,
         user_id,
         client_id,
         consent_id,
         split_words(resources),
-        split_words(scope),
+        split_words(access),
         split_words(claims),
         request_id,
         given_at,

@@ -76,8 +76,8 @@ KEEP_CONSENT = Statement(
     ON CONFLICT (workspace_id, user_id, client_id) DO NOTHING RETURNING id""",  # noqa: S608 - only names of columns
 )
 WIDEN_CONSENT = Statement(
-    "workspace_id user_id client_id resources scope claims",
-    """UPDATE consents SET resources = :resources, scope = :scope, claims = :claims
+    "workspace_id user_id client_id resources access claims",
+    """UPDATE consents SET resources = :resources, access = :access, claims = :claims
     WHERE workspace_id = :workspace_id AND user_id = :user_id AND client_id = :client_id""",
 )
 WITHDRAW_CONSENT = Statement(
@@ -168,10 +168,10 @@ def _give(consent: Consent, event: AuditEvent) -> Script[Consent]:
     whole = replace(
         old,
         resources=_union(old.resources, consent.resources),
-        scope=_union(old.scope, consent.scope),
+        access=_union(old.access, consent.access),
         claims=_union(old.claims, consent.claims),
     )
-    yield WIDEN_CONSENT, (*place, join_words(whole.resources), join_words(whole.scope), join_words(whole.claims))
+    yield WIDEN_CONSENT, (*place, join_words(whole.resources), join_words(whole.access), join_words(whole.claims))
     return whole
 
 
@@ -192,7 +192,7 @@ def _consent_values(consent: Consent) -> tuple[object, ...]:
         consent.client_id,
         consent.id,
         join_words(consent.resources),
-        join_words(consent.scope),
+        join_words(consent.access),
         join_words(consent.claims),
         consent.request_id,
         consent.given_at,

@@ -65,7 +65,7 @@ CREATE TABLE consents (
     client_id     TEXT   NOT NULL,
     id            BYTEA  NOT NULL,
     resources     TEXT   NOT NULL,
-    scope         TEXT   NOT NULL,
+    access        TEXT   NOT NULL,
     claims        TEXT   NOT NULL,
     request_id    BYTEA  NOT NULL,
     given_at      BIGINT NOT NULL,
