@@ -24,7 +24,7 @@ class DevServer:
     """One running `proofkey dev`. `told` is the JSON it printed."""
 
     def __init__(self, data: Path, options: tuple[str, ...], log_file: Path) -> None:
-        command = [PROOFKEY, "dev", "--json", "--data", data, *options]
+        command: list[str | Path] = [PROOFKEY, "dev", "--json", "--data", data, *options]
         if "--port" not in options:
             command += ["--port", "0"]
         self.data = data
@@ -80,7 +80,7 @@ class DevServer:
 
     def password_of(self, username: str) -> str:
         """The password of one of its people."""
-        return next(each["password"] for each in self.told["users"] if each["username"] == username)
+        return next(str(each["password"]) for each in self.told["users"] if each["username"] == username)
 
     def stop(self) -> None:
         """SIGTERM; it must be gone in time, with status 0 and not another word on stdout."""

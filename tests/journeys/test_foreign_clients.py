@@ -88,7 +88,7 @@ async def openid_client(dev: DevServer, name: str, authentication: str) -> Async
         return said
 
     application = dev.application(name)
-    who = {key: application[key] for key in ("client_id", "client_secret") if key in application}
+    who: dict[str, Any] = {key: application[key] for key in ("client_id", "client_secret") if key in application}
     who |= {"redirect_uri": application["redirect_uris"][0], "issuer": dev.issuer, "authentication": authentication}
     told.write(
         json.dumps({**who, "scope": ALL_SCOPES, "post_logout_redirect_uri": _after(application)}).encode() + b"\n"

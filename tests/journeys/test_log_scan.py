@@ -73,9 +73,9 @@ async def addresses(spa: RelyingParty, alice: Person) -> None:
     for changed in changes:
         await alice.open({**query, **changed})
     await alice.http.post(f"{spa.server.here}/oauth2/authorize", data=query)
-    for page in ("login", "consent"):
-        await alice.http.post(f"{spa.server.here}/{page}", data={"request": fresh(), "ticket": fresh()})
-        await alice.http.get(f"{spa.server.here}/{page}", params={"mark": fresh()})
+    for name in ("login", "consent"):
+        await alice.http.post(f"{spa.server.here}/{name}", data={"request": fresh(), "ticket": fresh()})
+        await alice.http.get(f"{spa.server.here}/{name}", params={"mark": fresh()})
     async with client_of(spa.server) as stranger:
         page = await alice.open({**query, "prompt": "login"})
         (form, *_) = read_forms(page)

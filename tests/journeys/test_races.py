@@ -24,7 +24,7 @@ DEAD = (400, "invalid_grant")
 @pytest.fixture(params=["one process", "two processes", "one on PostgreSQL", "two on PostgreSQL"])
 def servers(request: pytest.FixtureRequest, tmp_path: Path) -> list[DevServer]:
     """The processes of one deployment: one data directory, one public address, one database."""
-    database = ()
+    database: tuple[str, ...] = ()
     if request.param.endswith("PostgreSQL"):
         database = ("--database", request.getfixturevalue("postgres_url"))
     start: StartDev = request.getfixturevalue("start_dev")

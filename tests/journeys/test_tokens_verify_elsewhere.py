@@ -68,10 +68,9 @@ async def test_joserfc_verifies(dev: DevServer, kind: str) -> None:
         keys = KeySet.import_key_set((await web.http.get(metadata["jwks_uri"])).json())
     token = joserfc_jwt.decode(tokens[kind], keys, algorithms=["ES256"])
     expected = {"iss": metadata["issuer"], "aud": audience_of(dev, web, kind)}
-    essential = {name: {"essential": True} for name in ("sub", "exp", "iat")}
-    registry = JWTClaimsRegistry(
-        **essential, **{name: {"essential": True, "value": value} for name, value in expected.items()}
-    )
+    essential: dict[str, Any] = {name: {"essential": True} for name in ("sub", "exp", "iat")}
+    essential |= {name: {"essential": True, "value": value} for name, value in expected.items()}
+    registry = JWTClaimsRegistry(**essential)
     registry.validate(token.claims)
     assert TYPES[kind] == token.header["typ"]
     with pytest.raises(BadSignatureError):
