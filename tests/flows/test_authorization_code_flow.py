@@ -10,7 +10,7 @@ import pytest
 
 from proofkey.protocol.records import MINUTE
 from tests.attempt import sent_back
-from tests.engine import APP, Deployment, attempt_of, reasons
+from tests.engine import APP, BILLS, Deployment, attempt_of, reasons
 
 
 async def assert_dead(deployment: Deployment, tokens: dict[str, Any], client_id: str = "spa") -> None:
@@ -102,3 +102,13 @@ async def test_a_code_that_would_be_too_long_to_redeem_is_never_made(deployment:
     attempt.nonce = "n" * 512
     code = await deployment.browser().code(attempt)
     assert 200 == (await deployment.redeem(attempt, code)).status_code
+
+
+async def test_a_replay_that_asks_for_another_resource_is_a_replay(deployment: Deployment, log: list[Any]) -> None:
+    attempt = attempt_of()
+    code = await deployment.browser().code(attempt)
+    tokens = (await deployment.redeem(attempt, code)).json()
+    answer = await deployment.token({**attempt.redemption(code), "resource": BILLS})
+    assert "invalid_grant" == answer.json()["error"]
+    assert [("code_replayed_elsewhere", "warning")] == [(line["reason"], line["log_level"]) for line in log]
+    await assert_dead(deployment, tokens)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -410,3 +411,49 @@ async def test_asking_by_post_is_asking(deployment: Deployment) -> None:
 
 async def test_the_second_name_of_the_endpoint_answers_alike(deployment: Deployment) -> None:
     assert is_login(await deployment.browser().http.get("authorize", params=attempt_of().query))
+
+
+async def test_a_choice_is_of_the_account_that_was_shown(deployment: Deployment) -> None:
+    browser, attempt = deployment.browser(), attempt_of()
+    await browser.tokens()
+    deployment.clock.turn(1)
+    page = await browser.ask({**attempt.query, "prompt": "select_account"})
+    assert "Alice Adler" in page.text
+    await browser.sign_in(await browser.ask({**attempt.query, "prompt": "login"}), "bob")
+    deployment.clock.turn(1)
+    fresh = await browser.ask({**attempt.query, "prompt": "select_account"})
+    stale = form_with(page, "account")
+    assert stale is not None
+    again = await browser.submit(fresh, "account", ticket=stale.fields["ticket"])
+    assert "Bob Brandt" in again.text
+    assert is_login(again)
+
+
+async def test_a_redirect_uri_taken_from_the_client_meanwhile_is_not_redirected_to(
+    deployment: Deployment, log: list[Any]
+) -> None:
+    browser = deployment.browser()
+    page = await browser.ask(attempt_of().query)
+    client = await deployment.store.find_client("demo/main", "spa")
+    assert client is not None
+    fewer = replace(client, redirect_uris=(f"{APP}/",))
+    await deployment.store.keep_client("demo/main", fewer, deployment.clock())
+    deployment.clock.turn(11_000)
+    answer = await browser.sign_in(page)
+    assert (400, ["redirect_uri_mismatch"]) == (answer.status_code, reasons(log))
+
+
+async def test_time_spent_at_the_page_does_not_make_an_old_sign_in_young(deployment: Deployment) -> None:
+    browser = deployment.browser()
+    await browser.tokens(scope="openid notes:read")
+    deployment.clock.turn(1)
+    page = await browser.ask({**attempt_of(scope="openid email").query, "max_age": "60"})
+    assert is_consent(page)
+    deployment.clock.turn(2 * MINUTE)
+    assert is_login(await browser.decide(page))
+
+
+async def test_a_client_without_a_default_scope_must_say_what_it_wants(deployment: Deployment, log: list[Any]) -> None:
+    query = {name: value for name, value in attempt_of("plain").query.items() if name != "scope"}
+    got = sent_back(await deployment.browser().ask(query))
+    assert ("invalid_scope", ["scope_required"]) == (got["error"], reasons(log))

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+import jwt
 import pytest
 
 from proofkey.protocol.records import DAY, HOUR, MINUTE
@@ -153,3 +154,19 @@ async def test_a_client_declared_again_does_not_revive_what_was_ended(deployment
     assert 400 == (await deployment.refresh(tokens["refresh_token"])).status_code
     deployment.clock.turn(1)
     await deployment.sign_in()
+
+
+async def test_a_scope_taken_from_the_client_is_cut_out_of_every_token_from_then_on(deployment: Deployment) -> None:
+    browser, attempt = deployment.browser(), attempt_of()
+    tokens, code = await browser.tokens(), await browser.code(attempt)
+    client = await deployment.store.find_client(PLACE, "spa")
+    assert client is not None
+    less = replace(client, scopes=("openid", "notes:read"), default_scope=("notes:read",))
+    await deployment.store.keep_client(PLACE, less, deployment.clock())
+    deployment.clock.turn(11_000)
+    repeated = await deployment.refresh(tokens["refresh_token"], scope=tokens["scope"])
+    for answer in (repeated, await deployment.redeem(attempt, code)):
+        assert (200, {"openid", "notes:read"}) == (answer.status_code, set(answer.json()["scope"].split()))
+        claims = jwt.decode(answer.json()["id_token"], options={"verify_signature": False})
+        assert "email" not in claims
+        assert ["sub"] == list((await deployment.userinfo(answer.json()["access_token"])).json())

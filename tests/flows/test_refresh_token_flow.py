@@ -145,3 +145,24 @@ async def test_the_last_character_of_a_refresh_token_has_one_spelling(deployment
     form = {"grant_type": "refresh_token", **credentials("spa")}
     for text in others:
         assert 400 == (await deployment.token({**form, "refresh_token": text})).status_code
+
+
+async def test_a_narrowed_refresh_shows_no_more_in_its_id_token_either(deployment: Deployment) -> None:
+    tokens = await deployment.sign_in()
+    narrowed = (await deployment.refresh(tokens["refresh_token"], scope="openid email")).json()
+    claims = jwt.decode(narrowed["id_token"], options={"verify_signature": False})
+    assert ("alice@demo.example", None) == (claims.get("email"), claims.get("name"))
+
+
+async def test_a_replay_is_logged_as_something_to_look_at(deployment: Deployment, log: list[Any]) -> None:
+    first = (await deployment.sign_in())["refresh_token"]
+    await deployment.refresh((await deployment.refresh(first)).json()["refresh_token"])
+    await deployment.refresh(first)
+    assert ["warning"] == [line["log_level"] for line in log if line.get("reason") == "refresh_replayed"]
+
+
+async def test_no_token_is_made_that_could_do_nothing(deployment: Deployment, log: list[Any]) -> None:
+    tokens = await deployment.browser().tokens("both", scope="notes:read bills:read")
+    answer = await deployment.refresh(tokens["refresh_token"], "both", scope="notes:read", resource=BILLS)
+    assert ("invalid_scope", ["scope_empty"]) == (answer.json()["error"], reasons(log))
+    assert 200 == (await deployment.refresh(tokens["refresh_token"], "both")).status_code

@@ -203,3 +203,9 @@ async def test_a_narrowed_token_shows_userinfo_no_more_than_its_own_scope(deploy
     tokens = await deployment.sign_in()
     narrowed = (await deployment.refresh(tokens["refresh_token"], scope="openid")).json()
     assert ["sub"] == list((await deployment.userinfo(narrowed["access_token"])).json())
+
+
+async def test_userinfo_takes_no_notice_of_a_body_that_is_no_form(deployment: Deployment) -> None:
+    token = (await deployment.sign_in())["access_token"]
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    assert 200 == (await deployment.client().post("oauth2/userinfo", content=b"{}", headers=headers)).status_code

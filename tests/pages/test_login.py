@@ -160,3 +160,16 @@ async def test_an_address_that_tries_many_names_is_throttled(deployment: Deploym
     credentials = {"username": "alice", "password": SECRETS.passwords["alice"]}
     answer = await browser.http.post("login", data={**form.fields, **credentials}, headers=forged)
     assert 429 == answer.status_code
+
+
+@pytest.mark.parametrize("path", ["login", "consent"])
+async def test_a_form_sent_by_a_page_of_another_site_or_port_is_refused(
+    deployment: Deployment, log: list[Any], path: str
+) -> None:
+    browser = deployment.browser()
+    form = form_with(await browser.ask(attempt_of().query), "password")
+    assert form is not None
+    for site, status in (("cross-site", 400), ("same-site", 400), ("same-origin", 200), ("none", 200)):
+        answer = await browser.http.post(path, data=form.fields, headers={"sec-fetch-site": site})
+        assert status == answer.status_code, site
+    assert ["form_from_elsewhere"] * 2 == [reason for reason in reasons(log) if reason != "sign_in_wrong"]

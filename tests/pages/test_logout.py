@@ -117,3 +117,23 @@ async def test_signing_in_again_at_the_same_browser_keeps_the_hint_of_before(dep
     await browser.sign_in(await browser.ask({**attempt_of().query, "prompt": "login"}))
     await browser.http.get("oauth2/logout", params={"id_token_hint": hint})
     assert not await is_signed_in(browser)
+
+
+async def test_after_the_question_the_person_is_sent_where_the_hint_proved(deployment: Deployment) -> None:
+    browser = deployment.browser()
+    await browser.tokens()
+    elsewhere = await deployment.browser().tokens(username="bob")
+    params = {"id_token_hint": elsewhere["id_token"], "post_logout_redirect_uri": f"{APP}/", "state": "s t"}
+    page = await browser.http.get("oauth2/logout", params=params)
+    assert f"form-action 'self' {APP};" in page.headers["content-security-policy"]
+    done = await browser.submit(page, "ticket", decision="sign_out")
+    assert (303, f"{APP}/?state=s%20t") == (done.status_code, done.headers["location"])
+    assert not await is_signed_in(browser)
+
+
+async def test_a_confirmation_without_its_ticket_asks_again(deployment: Deployment) -> None:
+    browser = deployment.browser()
+    await browser.tokens()
+    for form in ({"decision": "sign_out"}, {"decision": "sign_out", "ticket": "x"}, {"ticket": "x"}):
+        assert form_with(await browser.http.post("oauth2/logout", data=form), "ticket") is not None
+    assert await is_signed_in(browser)
