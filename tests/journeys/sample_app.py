@@ -10,6 +10,9 @@ from playwright.async_api import BrowserContext, Page, Request, expect
 from tests.browser import complaints_of
 from tests.dev_server import DevServer
 
+expect.set_options(timeout=15_000)
+"""As long as a window waits for its buttons: machines that test are busy."""
+
 
 class SampleApp:
     """One tab with the sample app. `complaints` is what the browser's console said."""
