@@ -33,7 +33,7 @@ PURE = {
 }
 """The standard library's part that `protocol` may use: nothing that reads, waits, asks the time or throws dice."""
 
-FRAMEWORKS = {"starlette", "uvicorn", "jinja2", "asyncpg", "apsw", "structlog", "click", "rich", "typer", "fastapi"}
+FRAMEWORKS = {"starlette", "uvicorn", "jinja2", "asyncpg", "apsw", "click", "rich", "typer", "fastapi"}
 INJECTED = ("server.config", "server.clock", "server.entropy")
 CORE = tuple(f"server.{name}" for name in ("cookie", "engine", "issuer", "keys", "master_key", "sealed"))
 """What flows work with: the deployment's keys and seals, and an issuer and its process at run time."""

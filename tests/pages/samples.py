@@ -60,7 +60,7 @@ LOGIN_CHOSEN = LoginPage(
     username="",
     problem="",
     chosen="Alice Example",
-    choice_action="/login",
+    ticket="t1ck3t",
 )
 CONSENT = ConsentPage(
     action="/consent",

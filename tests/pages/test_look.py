@@ -120,7 +120,7 @@ async def test_sign_in_and_continue_work_without_javascript(browser: Browser, or
         page = await context.new_page()
         await page.goto(f"{origin}/login_chosen")
         await page.get_by_role("button", name=f"Continue as {LOGIN_CHOSEN.chosen}").click()
-        assert {"request": REQUEST, "account": "continue"} == await said_by(page)
+        assert {"request": REQUEST, "ticket": LOGIN_CHOSEN.ticket, "account": "continue"} == await said_by(page)
 
         await page.goto(f"{origin}/login")
         await page.get_by_label("Email or username").fill("alice")

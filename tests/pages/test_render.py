@@ -121,10 +121,10 @@ def test_without_a_problem_there_is_no_alert() -> None:
 
 
 def test_an_account_already_signed_in_is_offered_first_in_a_form_of_its_own() -> None:
-    choice, sign_in = forms_of(render_login(replace(LOGIN_CHOSEN, choice_action="/choose")))
+    choice, sign_in = forms_of(render_login(LOGIN_CHOSEN))
 
-    assert ("form", {"class": "choice", "method": "post", "action": "/choose"}) == choice[0]
-    assert [("request", LOGIN.request), ("account", "continue")] == sent_by(choice)
+    assert ("form", {"class": "choice", "method": "post", "action": "/login"}) == choice[0]
+    assert [("request", LOGIN.request), ("ticket", LOGIN_CHOSEN.ticket), ("account", "continue")] == sent_by(choice)
     assert "/login" == sign_in[0][1]["action"]
     assert "Continue as Alice Example" in words_of(render_login(LOGIN_CHOSEN))
 

@@ -43,6 +43,7 @@ SPA = Client(
     grant_types=("authorization_code", "refresh_token"),
     scopes=("openid", "profile", "email", "offline_access", "notes:read", "notes:write"),
     default_scope=("notes:read",),
+    resources=(API.audience, OTHER_API.audience),
 )
 WEB = replace(SPA, id="web", kind="web", redirect_uris=("https://web.example/cb",), secret_hash=b"s" * 32)
 NATIVE = replace(
@@ -54,6 +55,7 @@ SERVICE = Client(
     kind="service",
     grant_types=("client_credentials",),
     scopes=("notes:read",),
+    resources=(API.audience,),
     secret_hash=b"s" * 32,
 )
 
@@ -62,7 +64,15 @@ ALICE = User(
 )
 SESSION = Session("w1", b"S" * 16, b"c" * 32, ALICE.id, 0, NOON - HOUR, "acr", ("pwd",), NOON + HOUR, NOON + DAY)
 CONSENT = Consent(
-    "w1", ALICE.id, "spa", b"C" * 16, (API.audience,), ("openid", "notes:read"), ("email",), b"R" * 16, NOON - HOUR
+    "w1",
+    ALICE.id,
+    "spa",
+    b"C" * 16,
+    (API.audience,),
+    ("openid", f"notes:read {API.audience}"),
+    ("email",),
+    b"R" * 16,
+    NOON - HOUR,
 )
 SIGNED_IN = SignedIn(SESSION, ALICE, CONSENT)
 CODE = AuthorizationCode(

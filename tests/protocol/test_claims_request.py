@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from proofkey.protocol.claims_request import ClaimsRequest, names_in, parse_claims
 from proofkey.protocol.errors import InvalidRequest
+from tests.protocol.facts import SPA, changed
 from tests.protocol.refusals import refused
 
+ANYONE = changed(SPA, scopes=("openid", "profile", "email", "address", "phone"))
 EXAMPLE = {
     "userinfo": {
         "given_name": {"essential": True},
@@ -25,9 +27,17 @@ EXAMPLE = {
 }
 
 
+def test_claims_of_a_scope_the_client_may_not_have_are_ignored() -> None:
+    nothing = changed(SPA, scopes=("openid",))
+    assert ClaimsRequest() == parse_claims(json.dumps(EXAMPLE), nothing)
+    assert ("email",) == parse_claims(
+        '{"id_token":{"email":null,"name":null}}', changed(SPA, scopes=("email",))
+    ).id_token
+
+
 def test_openid_connect_core_section_5_5_example() -> None:
     expected = ClaimsRequest(userinfo=("given_name", "nickname", "email", "email_verified", "picture"))
-    assert expected == parse_claims(json.dumps(EXAMPLE))
+    assert expected == parse_claims(json.dumps(EXAMPLE), ANYONE)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +59,7 @@ def test_openid_connect_core_section_5_5_example() -> None:
     ],
 )
 def test_what_is_asked_for(asked: str | None, expected: ClaimsRequest) -> None:
-    assert expected == parse_claims(asked)
+    assert expected == parse_claims(asked, ANYONE)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +80,7 @@ def test_what_is_asked_for(asked: str | None, expected: ClaimsRequest) -> None:
 )
 def test_what_is_no_claims_parameter(asked: str, reason: str) -> None:
     with refused(InvalidRequest, reason):
-        parse_claims(asked)
+        parse_claims(asked, ANYONE)
 
 
 NAMES = st.sampled_from(["id_token", "userinfo", "sub", "acr", "value", "values"])
@@ -84,7 +94,7 @@ JSON = st.recursive(
 @given(JSON)
 def test_any_json_is_a_claims_request_or_an_invalid_request(asked: object) -> None:
     try:
-        request = parse_claims(json.dumps(asked))
+        request = parse_claims(json.dumps(asked), ANYONE)
     except InvalidRequest:
         return
     assert (request.userinfo, request.id_token) == names_in(request.text)

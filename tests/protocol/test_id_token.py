@@ -16,7 +16,9 @@ MINIMAL = changed(GRANT, scope=("openid",))
 
 
 def of(grant: Grant, nonce: str | None = "n-0S6_WzA2Mj", now: int = NOON) -> dict[str, Any]:
-    return id_token_claims(grant, PERSON, issuer=ISSUER, nonce=nonce, at_hash=AT_HASH, now=now, live_for=5 * MINUTE)
+    return id_token_claims(
+        grant, PERSON, issuer=ISSUER, scope=grant.scope, nonce=nonce, at_hash=AT_HASH, now=now, live_for=5 * MINUTE
+    )
 
 
 def test_a_minimal_id_token() -> None:
@@ -70,6 +72,8 @@ def test_a_grant_without_a_session_names_none() -> None:
 def test_nobody_s_own_claims_replace_the_protocol_s() -> None:
     mallory = changed(PERSON, claims={"sub": "bob-id", "iss": "https://evil.example", "aud": "x", "name": "Mallory"})
     grant = changed(GRANT, scope=("openid", "profile"), claims="sub name|sub iss aud")
-    claims = id_token_claims(grant, mallory, issuer=ISSUER, nonce=None, at_hash=AT_HASH, now=NOON, live_for=MINUTE)
+    claims = id_token_claims(
+        grant, mallory, issuer=ISSUER, scope=grant.scope, nonce=None, at_hash=AT_HASH, now=NOON, live_for=MINUTE
+    )
     assert ("alice-id", ISSUER, "spa") == (claims["sub"], claims["iss"], claims["aud"])
     assert {"sub": "alice-id", "name": "Mallory"} == userinfo_claims(grant, mallory, grant.scope)

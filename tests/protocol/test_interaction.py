@@ -6,7 +6,6 @@ import pytest
 
 from proofkey.protocol.claims_request import ClaimsRequest
 from proofkey.protocol.errors import (
-    AccountSelectionRequired,
     ConsentRequired,
     LoginRequired,
     OAuthError,
@@ -47,6 +46,17 @@ SAME_CLAIMS = changed(REQUEST, claims=ClaimsRequest(id_token=("email",)))
 MORE_CLAIMS = changed(REQUEST, claims=ClaimsRequest(userinfo=("phone_number",)))
 
 
+TWO_APIS = changed(REQUEST, scope=("notes:read",), resources=("https://b.example",))
+AGREED_ACROSS = changed(
+    SIGNED_IN,
+    consent=changed(
+        CONSENT,
+        resources=("https://a.example", "https://b.example"),
+        access=("notes:read https://a.example", "notes:list https://b.example"),
+    ),
+)
+
+
 @pytest.mark.parametrize(
     ("request_", "client", "signed_in", "expected"),
     [
@@ -74,10 +84,13 @@ MORE_CLAIMS = changed(REQUEST, claims=ClaimsRequest(userinfo=("phone_number",)))
         (MORE_CLAIMS, SPA, SIGNED_IN, AskConsent(SIGNED_IN)),
         (changed(MORE_CLAIMS, prompt=CONSENT_AGAIN.prompt), SPA, agreed_to(REQUEST.id), AskConsent(agreed_to(REQUEST.id))),
         (REQUEST, changed(SPA, trusted=True), WITHOUT_CONSENT, Issue(WITHOUT_CONSENT)),
+        (CONSENT_AGAIN, changed(SPA, trusted=True), WITHOUT_CONSENT, AskConsent(WITHOUT_CONSENT)),
+        (LOOPBACK, changed(NATIVE, trusted=True), WITHOUT_CONSENT, AskConsent(WITHOUT_CONSENT)),
+        (TWO_APIS, SPA, AGREED_ACROSS, AskConsent(AGREED_ACROSS)),
     ],
 )  # fmt: skip
 def test_what_comes_next(request_: object, client: Client, signed_in: SignedIn | None, expected: NextStep) -> None:
-    assert expected == next_step(request_, client, signed_in)  # type: ignore[arg-type]
+    assert expected == next_step(request_, client, signed_in, NOON)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -90,8 +103,8 @@ def test_what_comes_next(request_: object, client: Client, signed_in: SignedIn |
 )
 def test_consent_is_remembered_only_where_the_client_is_assured(client: Client, remembered: bool) -> None:
     expected = Issue(SIGNED_IN) if remembered else AskConsent(SIGNED_IN)
-    assert expected == next_step(LOOPBACK, client, SIGNED_IN)
-    assert Issue(agreed_to(REQUEST.id)) == next_step(LOOPBACK, client, agreed_to(REQUEST.id))
+    assert expected == next_step(LOOPBACK, client, SIGNED_IN, NOON)
+    assert Issue(agreed_to(REQUEST.id)) == next_step(LOOPBACK, client, agreed_to(REQUEST.id), NOON)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +112,6 @@ def test_consent_is_remembered_only_where_the_client_is_assured(client: Client, 
     [
         ("none", NOBODY, LoginRequired, "login_required"),
         ("none login", SIGNED_IN, LoginRequired, "login_required"),
-        ("none select_account", SIGNED_IN, AccountSelectionRequired, "account_selection_required"),
         ("none", WITHOUT_CONSENT, ConsentRequired, "consent_required"),
     ],
 )
@@ -108,18 +120,18 @@ def test_prompt_none_shows_no_page(
 ) -> None:
     request = changed(REQUEST, prompt=frozenset(prompt.split()))
     with refused(kind, reason):
-        next_step(request, SPA, signed_in)
+        next_step(request, SPA, signed_in, NOON)
 
 
 def test_prompt_none_is_answered_where_nothing_is_left_to_ask() -> None:
-    assert Issue(SIGNED_IN) == next_step(changed(REQUEST, prompt=frozenset({"none"})), SPA, SIGNED_IN)
+    assert Issue(SIGNED_IN) == next_step(changed(REQUEST, prompt=frozenset({"none"})), SPA, SIGNED_IN, NOON)
 
 
 def test_an_essential_acr_that_nobody_can_have_is_refused() -> None:
     with refused(UnmetAuthentication, "acr_not_available"):
-        next_step(changed(REQUEST, claims=ClaimsRequest(acrs=("gold",))), SPA, SIGNED_IN)
+        next_step(changed(REQUEST, claims=ClaimsRequest(acrs=("gold",))), SPA, SIGNED_IN, NOON)
     one_of_two = changed(REQUEST, claims=ClaimsRequest(acrs=("gold", ACR_PASSWORD)))
-    assert Issue(SIGNED_IN) == next_step(one_of_two, SPA, SIGNED_IN)
+    assert Issue(SIGNED_IN) == next_step(one_of_two, SPA, SIGNED_IN, NOON)
 
 
 def code_for(signed_in: SignedIn, *, trusted: bool) -> AuthorizationCode:
@@ -139,4 +151,4 @@ def test_a_trusted_client_s_code_stands_on_no_consent() -> None:
 
 def test_consent_of_an_authenticating_client_is_remembered_on_loopback() -> None:
     request = read(asked(client_id="web", redirect_uri="https://web.example/cb"), WEB)
-    assert Issue(SIGNED_IN) == next_step(request, WEB, SIGNED_IN)
+    assert Issue(SIGNED_IN) == next_step(request, WEB, SIGNED_IN, NOON)

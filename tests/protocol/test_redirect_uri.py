@@ -72,7 +72,7 @@ def test_without_a_registered_one_nothing_is_assumed() -> None:
             "https://app.example/silent",
             "scheme: requested 'http', registered 'https'",
         ),
-        ("https://app.example/callback?next=1", "https://app.example/callback", "differs in: query"),
+        ("https://app.example/callback?next=1", "https://app.example/callback", "query differs"),
     ],
 )
 def test_a_mismatch_names_the_nearest_address_and_what_differs(sent: str, nearest: str, detail: str) -> None:
@@ -81,6 +81,12 @@ def test_a_mismatch_names_the_nearest_address_and_what_differs(sent: str, neares
     assert isinstance(caught.value, RedirectUriMismatch)
     assert (sent, nearest, detail) == (caught.value.sent, caught.value.nearest, caught.value.detail)
     assert "redirect_uri is not registered for this client [redirect_uri_mismatch]" == caught.value.error_description
+
+
+def test_what_may_be_secret_in_an_address_is_not_logged() -> None:
+    with refused(RedirectUriMismatch, "redirect_uri_mismatch") as caught:
+        find_redirect_uri("https://me:SECRET@app.example/callback?SECRET=1#SECRET", SPA, is_openid=False)
+    assert "user differs; query differs; fragment differs" == caught.value.detail
 
 
 def test_a_native_client_gets_the_port_it_named() -> None:
@@ -178,13 +184,15 @@ def test_a_mismatch_is_shown_part_by_part() -> None:
     parts = compare_parts("http://app.example:81/cb?y", "https://app.example/callback?x")
     assert (
         ("scheme", "http", "https"),
+        ("user", "", ""),
         ("host", "app.example", "app.example"),
         ("port", "81", ""),
         ("path", "/cb", "/callback"),
         ("query", "y", "x"),
+        ("fragment", "", ""),
     ) == parts
 
 
 @given(st.text(max_size=80))
 def test_any_text_can_be_shown_part_by_part(text: str) -> None:
-    assert 5 == len(compare_parts(text, "https://app.example/cb"))
+    assert 7 == len(compare_parts(text, "https://app.example/cb"))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from proofkey.protocol.errors import InvalidScope, InvalidTarget
+from proofkey.protocol.records import Client
 from proofkey.protocol.resource import (
+    Access,
     check_resources,
     check_scope_fits,
-    choose_audience,
+    choose_access,
     merge_audience,
     single_resource,
 )
@@ -72,12 +74,33 @@ def test_a_scope_belongs_to_a_resource_that_was_named() -> None:
         check_scope_fits(("bills:read",), (NOTES,), WORKSPACE.apis)
 
 
-def test_a_token_has_one_audience() -> None:
-    assert NOTES == choose_audience(None, (NOTES, BILLS), ISSUER)
-    assert BILLS == choose_audience(BILLS, (NOTES, BILLS), ISSUER)
-    assert ISSUER == choose_audience(None, (), ISSUER)
+BOTH = changed(SPA, resources=(NOTES, BILLS), scopes=("openid", "notes:read", "bills:read"))
+ALL = ("openid", "notes:read", "bills:read")
+
+
+@pytest.mark.parametrize(
+    ("asked", "client", "expected"),
+    [
+        (None, BOTH, Access(NOTES, ("openid", "notes:read"))),
+        (BILLS, BOTH, Access(BILLS, ("openid", "bills:read"))),
+        (None, changed(BOTH, resources=(BILLS,)), Access(BILLS, ("openid", "bills:read"))),
+        (None, changed(BOTH, resources=()), Access(ISSUER, ("openid",))),
+        (None, changed(BOTH, scopes=("openid",)), Access(NOTES, ("openid",))),
+    ],
+)
+def test_a_token_has_one_audience_and_no_more_than_the_client_may_have_by_now(
+    asked: str | None, client: Client, expected: Access
+) -> None:
+    assert expected == choose_access(ALL, (NOTES, BILLS), asked, client, WORKSPACE, ISSUER)
+
+
+def test_what_was_not_granted_or_is_allowed_no_longer_is_refused() -> None:
     with refused(InvalidTarget, "resource_not_granted"):
-        choose_audience(BILLS, (NOTES,), ISSUER)
+        choose_access(ALL, (NOTES,), BILLS, BOTH, WORKSPACE, ISSUER)
+    with refused(InvalidTarget, "resource_not_granted"):
+        choose_access(ALL, (NOTES, BILLS), BILLS, changed(BOTH, resources=(NOTES,)), WORKSPACE, ISSUER)
+    with refused(InvalidScope, "scope_empty"):
+        choose_access(("bills:read",), (NOTES, BILLS), NOTES, BOTH, WORKSPACE, ISSUER)
 
 
 def test_a_token_request_names_at_most_one() -> None:

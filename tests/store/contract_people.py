@@ -127,30 +127,30 @@ class ConsentContract:
 
     async def test_what_thirty_requests_add_at_once_is_all_kept_under_one_id(self, store: Store) -> None:
         await set_scene(store)
-        given = [replace(CONSENT, id=bytes([n] * 16), scope=(f"scope-{n}",)) for n in range(30)]
+        given = [replace(CONSENT, id=bytes([n] * 16), access=(f"scope-{n}",)) for n in range(30)]
         answers = await asyncio.gather(*(store.give_consent(consent, NOON + 1) for consent in given))
         assert {CONSENT.id} == {answer.id for answer in answers}
         found = await store.find_signed_in(PLACE, SESSION.cookie_hash, "spa", NOON + 1)
         assert found is not None
         assert found.consent is not None
-        assert {"openid", "read", *(f"scope-{n}" for n in range(30))} == set(found.consent.scope)
+        assert {"openid", "read", *(f"scope-{n}" for n in range(30))} == set(found.consent.access)
 
     async def test_of_thirty_first_consents_at_once_one_id_stands(self, store: Store) -> None:
         await set_scene(store)
-        given = [replace(CONSENT, client_id="new", id=bytes([n] * 16), scope=(f"scope-{n}",)) for n in range(30)]
+        given = [replace(CONSENT, client_id="new", id=bytes([n] * 16), access=(f"scope-{n}",)) for n in range(30)]
         answers = await asyncio.gather(*(store.give_consent(consent, NOON) for consent in given))
         assert 1 == len({answer.id for answer in answers})
         found = await store.find_signed_in(PLACE, SESSION.cookie_hash, "new", NOON)
         assert found is not None
         assert found.consent is not None
-        assert {f"scope-{n}" for n in range(30)} == set(found.consent.scope)
+        assert {f"scope-{n}" for n in range(30)} == set(found.consent.access)
 
     async def test_giving_again_widens_and_returns_the_whole(self, store: Store) -> None:
         await set_scene(store)
-        more = replace(CONSENT, id=b"ignored", scope=("read", "write"), claims=("email",), request_id=b"request-2")
+        more = replace(CONSENT, id=b"ignored", access=("read", "write"), claims=("email",), request_id=b"request-2")
         whole = await store.give_consent(replace(more, given_at=NOON + 1), NOON + 1)
         expected = replace(
-            CONSENT, scope=("openid", "read", "write"), claims=("email",), request_id=b"request-2", given_at=NOON + 1
+            CONSENT, access=("openid", "read", "write"), claims=("email",), request_id=b"request-2", given_at=NOON + 1
         )
         assert expected == whole
         found = await store.find_signed_in(PLACE, SESSION.cookie_hash, "spa", NOON + 1)

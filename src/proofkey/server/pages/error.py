@@ -8,6 +8,7 @@ from proofkey.server.asgi import Headers, Response
 from proofkey.server.pages.answer import html
 from proofkey.server.pages.render import ErrorPage, ErrorRow, render_error
 
+_ALWAYS = frozenset({"scheme", "host", "port", "path", "query"})
 TITLE = "This sign-in cannot go on"
 
 
@@ -18,7 +19,11 @@ def error_page(
     rows: tuple[ErrorRow, ...] = ()
     if development and isinstance(refused, RedirectUriMismatch):
         parts = compare_parts(refused.sent, refused.nearest)
-        rows = tuple(ErrorRow(part, sent, registered, sent == registered) for part, sent, registered in parts)
+        rows = tuple(
+            ErrorRow(part, sent, registered, sent == registered)
+            for part, sent, registered in parts
+            if sent or registered or part in _ALWAYS
+        )
     slug = refused.public or refused.reason
     page = ErrorPage(TITLE, refused.description, slug, workspace, rows)
     return html(render_error(page), status, headers=headers)
