@@ -48,6 +48,59 @@ SPA = "kind: spa\nredirect_uris: [https://app.example/callback]\n"
 WEB = f"kind: web\nclient_secret: {SECRET}\nredirect_uris: [https://app.example/callback]\n"
 
 
+def argon2id(m: int = 19_456, t: int = 2, p: int = 1, salt: str = "c29tZXNhbHQ", tag: str = "A" * 43) -> str:
+    """An encoded hash with these parameters."""
+    return f"$argon2id$v=19$m={m},t={t},p={p}${salt}${tag}"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        argon2id(),
+        argon2id(m=65_536, t=3, p=4),
+        argon2id(m=8_192, t=5),
+        argon2id(m=262_144, t=10, p=8),
+        argon2id(m=38_912, t=1, salt="A" * 86, tag="A" * 86),
+        argon2id(tag="A" * 22),
+    ],
+)
+def test_a_password_hash_no_cheaper_than_ours_is_taken(tmp_path: Path, given: str) -> None:
+    file = tmp_path / "proofkey.yaml"
+    file.write_text(person(f"password_hash: {given}"), encoding="utf-8")
+    [declared] = read_declaration_file(file).declare().workspaces
+    assert given == declared.people[0].password_hash
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (argon2id(m=8_191, t=10), "m from 8192 to 262144"),
+        (argon2id(m=262_145), "m from 8192 to 262144"),
+        (argon2id(m=10**9), "m from 8192 to 262144"),
+        (argon2id(t=11), "t from 1 to 10"),
+        (argon2id(m=262_144, p=9), "p from 1 to 8"),
+        (argon2id(m=8_192, t=4), "no cheaper than ours"),
+        (argon2id(m=19_456, t=2, p=2), "no cheaper than ours"),
+        (argon2id(t=0), "an encoded Argon2id hash"),
+        (argon2id().replace("m=19456", "m=019456"), "an encoded Argon2id hash"),
+        (argon2id().replace("argon2id", "argon2i"), "an encoded Argon2id hash"),
+        (argon2id().replace("v=19", "v=16"), "an encoded Argon2id hash"),
+        (argon2id() + "=", "an encoded Argon2id hash"),
+        (argon2id(salt="c2hvcnQ"), "a salt of 8 to 64 bytes"),
+        (argon2id(tag="A" * 20), "a hash of 16 to 64"),
+        (argon2id(tag="A" * 128), "a hash of 16 to 64"),
+        (argon2id(tag="A" * 42 + "B"), "in base64 without padding"),
+        (argon2id(tag="A" * 41), "in base64 without padding"),
+    ],
+)
+def test_a_password_hash_that_would_cost_too_little_or_too_much_is_refused(
+    tmp_path: Path, given: str, expected: str
+) -> None:
+    found = refusal_of(tmp_path, person(f"password_hash: {given}"))
+    assert found.startswith("7:28: a password_hash")
+    assert expected in found
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -249,6 +302,10 @@ def test_a_person_and_an_application_cannot_share_an_id(tmp_path: Path) -> None:
         (
             "password_hash: 5f4dcc3b5aa765d61d8327deb882cf99",
             "7:28: a password_hash is an encoded Argon2id hash: $argon2id$v=19$m=…,t=…,p=…$…$…",
+        ),
+        (
+            f"password_hash: {argon2id(m=19_455)}",
+            "7:28: a password_hash is no cheaper than ours: m times t is at least 38912 for each of p",
         ),
         ("email: carol", "7:20: an e-mail address such as alice@example.com"),
         ("email_verified: true", "7:29: there is no email to be verified"),

@@ -16,10 +16,11 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 _M_MMAP_THRESHOLD = -3  # malloc.h
 MAX_PASSWORD = 1_024
+MEMORY_KIB, PASSES, LANES = 19_456, 2, 1
 _NOBODYS = (  # of 32 random bytes that were thrown away, at the setting below
     "$argon2id$v=19$m=19456,t=2,p=1$2tpFCzDFy6QnCYcuVXZCCQ$ALcURCkA9HH5ZFHMXNy2yoTWWOQGG0fS6U/plx488VM"
 )
-_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+_HASHER = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
 
 
 def _return_big_blocks() -> None:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 from proofkey.protocol.login_name import fold, is_login_name
 from proofkey.protocol.records import Json
+from proofkey.server.identity.password import MAX_PASSWORD
 from proofkey.server.tenancy.contradiction import Path, contradict
 from proofkey.server.tenancy.declared import DeclaredPerson, Resolve
 from proofkey.server.tenancy.file_schema import PersonSchema, Secret
+from proofkey.server.tenancy.password_hash import expected_of
 
-MAX_PASSWORD = 1_024
 RESERVED_CLAIMS = frozenset(
     {
         "iss", "sub", "aud", "exp", "iat", "nbf", "jti", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash",
@@ -22,7 +23,6 @@ RESERVED_CLAIMS = frozenset(
 """Claims the server says itself, and those that have a key of their own."""
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,255}")
 _SUBJECT = re.compile(r"[\x21-\x7e]{1,255}")
-_ARGON2 = re.compile(r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
 
 
 def declare_people(schemas: Mapping[str, PersonSchema], here: Path, resolve: Resolve) -> tuple[DeclaredPerson, ...]:
@@ -84,8 +84,9 @@ def _password(secret: Secret | None, at: Path, resolve: Resolve) -> str | None:
 
 def _password_hash(secret: Secret | None, at: Path, resolve: Resolve) -> str | None:
     text = _resolved(secret, at, resolve)
-    if text is not None and not _ARGON2.fullmatch(text):
-        contradict(at, "a password_hash is an encoded Argon2id hash: $argon2id$v=19$m=…,t=…,p=…$…$…")
+    expected = None if text is None else expected_of(text)
+    if expected is not None:
+        contradict(at, expected)
     return text
 
 
