@@ -115,6 +115,10 @@ def test_a_lower_case_scheme_is_the_same_scheme(api: Api) -> None:
     assert 200 == api.get(headers=[("authorization", f"bearer {api.issuer.token()}")]).status_code
 
 
+def test_a_signed_token_that_ends_beyond_all_time_is_malformed(api: Api) -> None:
+    assert_rejected(api.get(api.issuer.token(exp=1e308)), "access_token_times_malformed")
+
+
 def assert_rejected(answer: httpx2.Response, reason: str) -> None:
     told = answer.json()
     assert (401, "invalid_token") == (answer.status_code, told["error"])

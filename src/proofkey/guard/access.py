@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -16,6 +15,9 @@ from proofkey.protocol.records import SECOND
 
 Claims: TypeAlias = Mapping[str, Any]
 LEEWAY_FOR = 30 * SECOND
+"""How far clocks may differ. A token opens for its own lifetime plus this: 5 min 30 s by default, revoked or not."""
+_FURTHEST = 253_402_300_799
+"""9999-12-31T23:59:59Z, in seconds: a NumericDate further away, either way, is no date."""
 
 
 class TokenRejected(InvalidToken):
@@ -54,6 +56,7 @@ def check_access_token(
 ) -> Access:
     """Hold the claims of a verified access token against this API's expectations, at *now* (milliseconds).
 
+    *leeway_for* (milliseconds) widens `exp`, `nbf` and `iat` alike, for clocks that differ.
     Raises `TokenRejected` for a token that is not for here and now, `ScopeMissing` for one that reaches less far.
     """
     if claims.get("iss") != expected_issuer:
@@ -91,9 +94,9 @@ def _check_times(claims: Claims, now: int, leeway_for: int) -> int:
 
 def _moment(numeric_date: Any) -> int | None:
     """Milliseconds of a NumericDate (RFC 7519 §2), which may have a fraction; None for anything else."""
-    if isinstance(numeric_date, bool) or not isinstance(numeric_date, int | float) or not math.isfinite(numeric_date):
+    if isinstance(numeric_date, bool) or not isinstance(numeric_date, int | float):
         return None
-    return int(numeric_date * SECOND)
+    return int(numeric_date * SECOND) if -_FURTHEST <= numeric_date <= _FURTHEST else None  # NaN is not between
 
 
 def _read_access(claims: Claims, expires_at: int) -> Access:

@@ -39,6 +39,7 @@ class Guard:
     """An ASGI application that lets requests with a fitting access token through to *app*.
 
     Inside, `access_of(scope)` says who calls. Lifespan passes through. CORS belongs in front: a preflight has no token.
+    *leeway_for* (milliseconds) is what clocks may differ by: a token opens that much longer than it lives.
     """
 
     def __init__(
