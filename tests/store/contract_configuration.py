@@ -93,6 +93,16 @@ class ConfigurationContract:
         assert await store.find_workspace("acme", "main") in workspaces
 
 
+async def purged(store: Store, before: int, *, limit: int = 100, workspace_id: str = PLACE) -> int:
+    """How many rows go when everything is walked once, *limit* rows at a time."""
+    removed, place = 0, None
+    while True:
+        answer = await store.purge(workspace_id, before, place, limit)
+        removed, place = removed + answer.removed, answer.place
+        if place is None:
+            return removed
+
+
 class SweepContract:
     """`purge` and `check_integrity`."""
 
@@ -101,37 +111,51 @@ class SweepContract:
         short = grant(1, idle_until=NOON + 5, expires_at=NOON + 5)
         await store.redeem_code(code(1), short, NOON)
         await store.revoke_grant(PLACE, row_id(0), "code_replayed", NOON)
-        assert 0 == await store.purge(PLACE, NOON + 5, 100)
-        assert 1 == await store.purge(PLACE, NOON + 6, 100)
+        assert 0 == await purged(store, NOON + 5)
+        assert 1 == await purged(store, NOON + 6)
         assert [(row_id(0),)] == await read_rows(store, "SELECT id FROM grants")
 
     async def test_sessions_and_buckets_go_when_they_have_ended(self, store: Store) -> None:
         await set_scene(store)
-        await store.count_attempt(PLACE, (AttemptLimit(1, 1, HOUR), AttemptLimit(65_535, 1, DAY)), NOON)
-        assert 1 == await store.purge(PLACE, NOON + HOUR + 1, 100)
+        await store.count_attempt(PLACE, (AttemptLimit(0, 1, HOUR), AttemptLimit(65_535, 1, DAY)), NOON)
+        assert 1 == await purged(store, NOON + HOUR + 1)
         await store.end_session(PLACE, SESSION.id, NOON + HOUR)
-        assert 1 == await store.purge(PLACE, NOON + HOUR + 1, 100)
+        assert 1 == await purged(store, NOON + HOUR + 1)
         assert [(65_535,)] == await read_rows(store, "SELECT bucket FROM attempts")
+        assert 1 == await purged(store, NOON + DAY + 1)
 
-    async def test_a_limit_is_kept_and_the_rest_goes_the_next_time(self, store: Store) -> None:
+    async def test_each_call_looks_at_so_many_rows_and_says_where_to_go_on(self, store: Store) -> None:
         await set_scene(store)
-        ended = [grant(n, idle_until=NOON + 1) for n in range(40)]
+        ended = [grant(n, idle_until=NOON + (DAY if n % 4 else 1)) for n in range(40)]
         await asyncio.gather(*(store.redeem_code(code(n), ended[n], NOON) for n in range(40)))
-        removed = [await store.purge(PLACE, NOON + 2, 15) for _ in range(4)]
-        assert [15, 15, 10, 0] == removed
+        removed, place = [], None
+        for _ in range(3):
+            answer = await store.purge(PLACE, NOON + 2, place, 20)
+            place = answer.place
+            removed.append(answer.removed)
+        assert [5, 5, 0] == removed
+        assert 0 == await purged(store, NOON + 2, limit=7)
 
-    async def test_what_lives_does_not_hide_what_ended_behind_it(self, store: Store) -> None:
+    async def test_whatever_the_size_of_a_page_everything_over_goes(self, store: Store) -> None:
         await set_scene(store)
-        kept = [grant(n, idle_until=NOON + (1 if n >= 30 else DAY)) for n in range(40)]
-        await asyncio.gather(*(store.redeem_code(code(n), kept[n], NOON) for n in range(40)))
-        assert 10 == await store.purge(PLACE, NOON + 2, 20)
-        assert 0 == await store.purge("elsewhere", NOON + 99 * DAY, 20)
+        for limit in (1, 2, 13, 39, 40, 41):
+            kept = [grant(n, idle_until=NOON + (1 if n >= 30 else DAY)) for n in range(40)]
+            await asyncio.gather(*(store.redeem_code(code(n), kept[n], NOON) for n in range(40)))
+            assert 10 == await purged(store, NOON + 2, limit=limit)
+        assert 0 == await purged(store, NOON + 99 * DAY, workspace_id="elsewhere")
+        assert [(30,)] == await read_rows(store, "SELECT COUNT(*) FROM grants")
 
     async def test_a_purge_beside_redemptions_loses_none(self, store: Store) -> None:
         await set_scene(store)
         redeem = [store.redeem_code(code(n), grant(n), NOON) for n in range(30)]
-        await asyncio.gather(*redeem, *(store.purge(PLACE, NOON + 1, 10) for _ in range(5)))
+        await asyncio.gather(*redeem, *(purged(store, NOON + 1, limit=10) for _ in range(5)))
         assert [(30,)] == await read_rows(store, "SELECT COUNT(*) FROM grants")
+
+    async def test_thirty_purges_at_once_remove_each_row_once(self, store: Store) -> None:
+        await set_scene(store)
+        ended = [grant(n, idle_until=NOON + 1) for n in range(40)]
+        await asyncio.gather(*(store.redeem_code(code(n), ended[n], NOON) for n in range(40)))
+        assert 40 == sum(await asyncio.gather(*(purged(store, NOON + 2, limit=15) for _ in range(30))))
 
     async def test_a_sound_database_has_nothing_to_find(self, store: Store) -> None:
         await set_scene_with_grant(store)

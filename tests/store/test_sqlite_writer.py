@@ -23,6 +23,8 @@ from proofkey.server.store.contract import (
     AuthorizationGone,
     CodeAlreadyUsed,
     CounterAhead,
+    Purged,
+    PurgePlace,
     Redeemed,
     Retried,
     Store,
@@ -175,7 +177,8 @@ async def test_ten_thousand_refusals_leave_database_and_wal_as_they_are(store: S
         (None, lambda: store.drop_key(PLACE, "ES256", 1)),
         (None, lambda: store.find_grant(PLACE, row_id(9), NOON)),
         (None, lambda: store.find_user(PLACE, "nobody")),
-        (0, lambda: store.purge(PLACE, NOON, 10)),
+        (Purged(0, PurgePlace(1, b"")), lambda: store.purge(PLACE, NOON, None, 10)),
+        (Purged(0, None), lambda: store.purge(PLACE, NOON, PurgePlace(2, -1), 10)),
     ]
     before = _bytes_of(path)
     rounds = 10_000 // len(expected) + 1

@@ -18,7 +18,8 @@ STATEMENTS = {
     for name, found in vars(part).items()
     if isinstance(found, Statement)
 }
-STATEMENTS |= {f"sweep.chunk{n}": walk.chunk for n, walk in enumerate(sweep._WALKS)}
+STATEMENTS |= {f"sweep.page{n}": walk.page for n, walk in enumerate(sweep._WALKS)}
+STATEMENTS |= {f"sweep.look{n}": walk.look for n, walk in enumerate(sweep._WALKS)}
 STATEMENTS |= {f"sweep.remove{n}": walk.remove for n, walk in enumerate(sweep._WALKS)}
 
 

@@ -94,6 +94,22 @@ class LoginNameTaken:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class PurgePlace:
+    """How far a workspace was swept: the number of a table, and the key in it that was last looked at."""
+
+    table: int
+    after: bytes | int
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """So many rows are gone; `place` is where to go on, None where every table was walked to its end."""
+
+    removed: int
+    place: PurgePlace | None
+
+
 RedeemOutcome: TypeAlias = Redeemed | CodeAlreadyUsed | AuthorizationGone
 RotateOutcome: TypeAlias = Rotated | Retried | RefreshReplayed | CounterAhead | AuthorizationGone
 BeginOutcome: TypeAlias = GrantBegun | AuthorizationGone
@@ -271,8 +287,11 @@ class Store(GrantStore, PeopleStore, ConfigurationStore, Protocol):
     async def close(self) -> None:
         """Finish what is under way and let go of the database."""
 
-    async def purge(self, workspace_id: str, before: int, limit: int) -> int:
-        """Remove up to *limit* rows each of grants, sessions and throttle buckets that ended before *before*."""
+    async def purge(self, workspace_id: str, before: int, place: PurgePlace | None, limit: int) -> Purged:
+        """Look at the next *limit* rows behind *place* (None: from the beginning), and remove those over before *before*.
+
+        Grants, sessions and throttle buckets, one after the other. Nothing is written where nothing goes.
+        """
 
     async def check_integrity(self) -> tuple[str, ...]:
         """What the database finds wrong with itself; empty when sound."""

@@ -1,7 +1,8 @@
 """Purging what has ended, and looking for what cannot be.
 
-Rows are walked in the order of their keys, a chunk to a transaction: no index pays for it at sign-in, and writers get in
-between.
+1. Rows are walked in the order of their keys, a page at a time: no index pays for it at sign-in, writers get in between, and
+   a page costs the same however many rows there are.
+2. A page is looked at by reading; only where something in it has ended is there a transaction.
 """
 
 from __future__ import annotations
@@ -10,38 +11,44 @@ from dataclasses import dataclass
 from typing import Any
 
 from proofkey.server.store.audit import Recorder
-from proofkey.server.store.statement import Script, Statement
-
-_CHUNK = 500
+from proofkey.server.store.contract import Purged, PurgePlace
+from proofkey.server.store.statement import Script, Statement, Values
 
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """How one table is walked: where a chunk ends, and what in it has ended."""
+    """How one table is walked: before its first key and behind its last, where a page ends, and what in it has ended."""
 
     begins: Any
-    chunk: Statement
+    ends: Any
+    page: Statement
+    look: Statement
     remove: Statement
 
 
-def _walk(table: str, key: str, begins: object, ended: str) -> _Walk:
-    chunk = Statement(
-        "workspace_id after size",
+def _walk(table: str, key: str, keys: tuple[object, object], ended: str) -> _Walk:
+    page = Statement(
+        "workspace_id after skipped",
         f"""SELECT {key} FROM {table} WHERE workspace_id = :workspace_id AND {key} > :after
-        ORDER BY {key} LIMIT :size""",  # noqa: S608 - only names of columns
+        ORDER BY {key} LIMIT 1 OFFSET :skipped""",  # noqa: S608 - only names of columns
+    )
+    in_page = f"workspace_id = :workspace_id AND {key} > :after AND {key} <= :last AND ({ended})"
+    look = Statement(
+        "workspace_id after last before",
+        f"SELECT 1 FROM {table} WHERE {in_page} LIMIT 1",  # noqa: S608
     )
     remove = Statement(
         "workspace_id after last before",
-        f"""DELETE FROM {table}
-        WHERE workspace_id = :workspace_id AND {key} > :after AND {key} <= :last AND ({ended}) RETURNING {key}""",  # noqa: S608
+        f"DELETE FROM {table} WHERE {in_page} RETURNING {key}",  # noqa: S608
     )
-    return _Walk(begins, chunk, remove)
+    return _Walk(*keys, page, look, remove)
 
 
+_IDS = (b"", b"\xff" * 64)
 _WALKS = (
-    _walk("grants", "id", b"", "created_at < :before AND (idle_until < :before OR expires_at < :before)"),
-    _walk("sessions", "id", b"", "ended_at < :before OR idle_until < :before OR expires_at < :before"),
-    _walk("attempts", "bucket", -1, "ends_at < :before"),
+    _walk("grants", "id", _IDS, "created_at < :before AND (idle_until < :before OR expires_at < :before)"),
+    _walk("sessions", "id", _IDS, "ended_at < :before OR idle_until < :before OR expires_at < :before"),
+    _walk("attempts", "bucket", (-1, 65_536), "ends_at < :before"),
 )
 
 _FINDINGS = {
@@ -61,31 +68,29 @@ _CHECKS = {finding: Statement("", text) for finding, text in _FINDINGS.items()}
 class Sweep(Recorder):
     """What keeps the database small and tells whether it is sound."""
 
-    async def purge(self, workspace_id: str, before: int, limit: int) -> int:
-        """Remove up to *limit* rows each of grants, sessions and throttle buckets that ended before *before*."""
-        return sum([await self._purge_table(walk, workspace_id, before, limit) for walk in _WALKS])
-
-    async def _purge_table(self, walk: _Walk, workspace_id: str, before: int, limit: int) -> int:
-        after = walk.begins
+    async def purge(self, workspace_id: str, before: int, place: PurgePlace | None, limit: int) -> Purged:
+        """Look at the next *limit* rows and remove those that ended before *before*."""
+        table, after = (0, _WALKS[0].begins) if place is None else (place.table, place.after)
+        walk = _WALKS[table]
+        found = await self._database.read(walk.page, (workspace_id, after, limit - 1))
+        page = (workspace_id, after, found[0][0] if found else walk.ends, before)
         removed = 0
-        while removed < limit:
-            size = min(_CHUNK, limit - removed)
-            gone, last, seen = await self._database.write(_purge_chunk, walk, workspace_id, before, after, size)
-            removed += gone
-            if seen < size:
-                break
-            after = last
-        return removed
+        if await self._database.read(walk.look, page):
+            removed = await self._database.write(_remove, walk, page)
+        return Purged(removed, _next_place(table, found[0][0] if found else None))
 
     async def check_integrity(self) -> tuple[str, ...]:
         """What the database finds wrong with itself, and rows that no call of ours can have left behind."""
         return await self._database.check(_CHECKS)
 
 
-def _purge_chunk(walk: _Walk, workspace_id: str, before: int, after: Any, size: int) -> Script[tuple[int, Any, int]]:
-    seen = yield walk.chunk, (workspace_id, after, size)
-    if not seen:
-        return 0, after, 0
-    last = seen[-1][0]
-    removed = yield walk.remove, (workspace_id, after, last, before)
-    return len(removed), last, len(seen)
+def _next_place(table: int, last: Any) -> PurgePlace | None:
+    """Behind *last*; where that is None, the table is at its end, and the next one begins."""
+    if last is not None:
+        return PurgePlace(table, last)
+    return PurgePlace(table + 1, _WALKS[table + 1].begins) if table + 1 < len(_WALKS) else None
+
+
+def _remove(walk: _Walk, page: Values) -> Script[int]:
+    removed = yield walk.remove, page
+    return len(removed)
