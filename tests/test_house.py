@@ -214,6 +214,12 @@ def test_a_lock_that_names_an_address_or_no_hash_is_refused(
     assert list(locks.lock_addresses(lock))
 
 
+def test_a_copy_without_git_is_looked_at_all_the_same() -> None:
+    with_git = source_files.find_files("src/*.py", "requirements/*.txt")
+    assert 50 <= len(with_git)
+    assert sorted(with_git) == sorted(source_files.list_copy(["src/*.py", "requirements/*.txt"]))
+
+
 def test_a_machine_s_own_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "ROOT", tmp_path)
     page = tmp_path / "page.md"
