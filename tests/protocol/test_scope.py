@@ -44,6 +44,11 @@ def test_without_scope_the_default_is_granted() -> None:
     assert ("notes:read",) == check_scope(None, SPA)
 
 
+def test_without_scope_and_without_a_default_it_is_required() -> None:
+    with refused(InvalidScope, "scope_required"):
+        check_scope(None, changed(SPA, default_scope=()))
+
+
 def test_what_is_granted_is_what_was_asked() -> None:
     assert ("email", "openid") == check_scope("email openid", SPA)
 
