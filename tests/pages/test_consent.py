@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.attempt import form_with, sent_back
 from tests.engine import APP, Browser, Deployment, attempt_of, reasons
+from tests.pages.test_render import words_of
 
 
 async def consent_page(browser: Browser, **params: str) -> Any:
@@ -15,8 +16,14 @@ async def consent_page(browser: Browser, **params: str) -> Any:
 
 async def test_the_page_says_in_words_who_wants_what(deployment: Deployment) -> None:
     page = await consent_page(deployment.browser(), scope="openid email offline_access notes:read")
-    for words in ("Notes in the browser", "app.example", "Alice Adler", "See your email address", "Read your notes"):
-        assert words in page.text
+    for words in (
+        "Notes wants to use your account",
+        "app.example",
+        "Alice Adler",
+        "See your email address",
+        "Read your notes",
+    ):
+        assert words in words_of(page.text)
     assert "while you are away" in page.text
     assert "Add and change your notes" not in page.text
     assert 'name="decision" value="allow"' in page.text
@@ -54,6 +61,27 @@ async def test_a_ticket_of_another_session_shows_the_page_again(deployment: Depl
     await browser.sign_in(await browser.ask({**attempt_of().query, "prompt": "login"}), "bob")
     again = await browser.decide(page)
     assert "Bob Brandt" in again.text
+    assert form_with(again, "decision") is not None
+
+
+async def test_who_is_not_the_one_shown_signs_in_for_the_same_request(deployment: Deployment) -> None:
+    browser, attempt = deployment.browser(), attempt_of()
+    page = await browser.sign_in(await browser.ask(attempt.query))
+    asked = await browser.submit(page, "decision", decision="switch")
+    assert 200 == asked.status_code
+    assert form_with(asked, "password") is not None
+    assert form_with(asked, "account") is None
+    assert "consent_required" == sent_back(await browser.ask({**attempt.query, "prompt": "none"}))["error"]
+    deployment.clock.turn(1)
+    page = await browser.sign_in(asked, "bob")
+    assert "Signed in as Bob Brandt" in words_of(page.text)
+    assert "code" in sent_back(await browser.decide(page))
+
+
+async def test_asking_for_another_account_needs_the_ticket_too(deployment: Deployment) -> None:
+    browser = deployment.browser()
+    again = await browser.submit(await consent_page(browser), "decision", decision="switch", ticket="x")
+    assert form_with(again, "password") is None
     assert form_with(again, "decision") is not None
 
 

@@ -131,7 +131,12 @@ async def test_sign_in_and_continue_work_without_javascript(browser: Browser, or
 
 @pytest.mark.parametrize(
     ("name", "button", "decision"),
-    [("consent", "Allow", "allow"), ("consent", "Deny", "deny"), ("sign_out", "Sign out", "sign_out")],
+    [
+        ("consent", "Allow", "allow"),
+        ("consent", "Deny", "deny"),
+        ("consent", "Not you?", "switch"),
+        ("sign_out", "Sign out", "sign_out"),
+    ],
 )
 async def test_a_decision_is_the_button_pressed(page: Page, origin: str, name: str, button: str, decision: str) -> None:
     await page.goto(f"{origin}/{name}")

@@ -73,11 +73,14 @@ def words_of(html: str) -> str:
 def forms_of(html: str) -> list[list[Tag]]:
     """Each form with what is in it that is sent."""
     forms: list[list[Tag]] = []
+    outside: list[Tag] = []
     for tag in parsed(html).tags:
         if tag[0] == "form":
             forms.append([tag])
         elif tag[0] in {"input", "button"}:
-            forms[-1].append(tag)
+            (outside if "form" in tag[1] else forms[-1]).append(tag)
+    for form in forms:
+        form += [tag for tag in outside if tag[1]["form"] == form[0][1].get("id")]
     return forms
 
 
@@ -132,20 +135,21 @@ def test_an_account_already_signed_in_is_offered_first_in_a_form_of_its_own() ->
 def test_consent_says_who_wants_what_for_whom_and_where_it_leads() -> None:
     words = words_of(render_consent(CONSENT))
 
-    for said in ("Give Field Notes access?", "alice@demo.example", "Write and delete your notes notes:write",
+    for said in ("Allow access? Field Notes wants to use your account", "Signed in as alice@demo.example Not you?", "Write and delete your notes notes:write",
                  "Notes API", "Either way you return to notes.example.com", "We remember"):  # fmt: skip
         assert said in words
 
 
-def test_the_consent_form_carries_request_ticket_and_two_decisions() -> None:
+def test_the_consent_form_carries_request_ticket_and_three_decisions() -> None:
     [form] = forms_of(render_consent(CONSENT))
 
-    assert ("form", {"method": "post", "action": "/consent"}) == form[0]
+    assert ("form", {"id": "decision", "method": "post", "action": "/consent"}) == form[0]
     assert [
         ("request", CONSENT.request),
         ("ticket", CONSENT.ticket),
         ("decision", "allow"),
         ("decision", "deny"),
+        ("decision", "switch"),
     ] == sent_by(form)
 
 

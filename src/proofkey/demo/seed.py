@@ -65,24 +65,24 @@ def _applications(client_secrets: Mapping[str, str], app_url: str, api_url: str)
     }
     return {
         "spa": ApplicationSchema(
-            kind="spa", name="Notes in the browser", redirect_uris=[f"{app_url}/callback", f"{app_url}/"], **person
+            kind="spa", name="Notes", redirect_uris=[f"{app_url}/callback", f"{app_url}/"], **person
         ),
         "native": ApplicationSchema(
             kind="native",
-            name="Notes on the command line",
+            name="Notes CLI",
             redirect_uris=["http://127.0.0.1/callback", "http://[::1]/callback", "com.example.demo:/callback"],
             **person,
         ),
         "web": ApplicationSchema(
             kind="web",
-            name="Notes on a web server",
+            name="Notes web",
             client_secret=client_secrets["web"],
             redirect_uris=[f"{app_url}/web/callback"],
             **person,
         ),
         "service": ApplicationSchema(
             kind="service",
-            name="Notes in the background",
+            name="Notes worker",
             client_secret=client_secrets["service"],
             scopes=list(NOTES_SCOPES),
             default_scope=["notes:read"],

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from proofkey.protocol.authorize import AuthorizeRequest
 from proofkey.protocol.errors import AccessDenied, Unanswerable
-from proofkey.protocol.interaction import access_of
+from proofkey.protocol.interaction import AskLogin, access_of
 from proofkey.protocol.records import Client, Consent, SignedIn
 from proofkey.server.engine import Engine
 from proofkey.server.entropy import mint_id
@@ -32,14 +32,19 @@ async def decide(
     issuer: Issuer,
     engine: Engine,
 ) -> Answer | Show:
-    """Carry out the person's decision. A decision of another session shows the page again. Raises `Unanswerable`."""
+    """Carry out the person's decision; `switch` writes nothing and lets somebody else sign in for the same request.
+
+    A decision of another session shows the page again. Raises `Unanswerable`.
+    """
     signed_in = await find_signed_in(session_hash, client, issuer, engine)
     if signed_in is None or not _is_bound(ticket, signed_in, request, issuer):
         return conclude(request, client, signed_in, issuer, engine)
     if decision == "deny":
         return refuse(request.reply, AccessDenied("consent_denied", "The person did not allow this"), issuer)
+    if decision == "switch":
+        return Show(AskLogin(), request, client)
     if decision != "allow":
-        raise Unanswerable("consent_undecided", "decision must be allow or deny")
+        raise Unanswerable("consent_undecided", "decision must be allow, deny or switch")
     consent = await engine.store.give_consent(_new_consent(request, signed_in, engine), engine.clock())
     return conclude(request, client, replace(signed_in, consent=consent), issuer, engine)
 
