@@ -148,8 +148,8 @@ ALTERATIONS: dict[str, tuple[str, str, Test]] = {
         (SessionContract, "test_raced_against_sign_out_no_renewal_brings_a_session_back"),
     ),
     "consent is replaced": (
-        "SET resources = ?4, scope = ?5",
-        "SET resources = ?4, scope = 'openid'",
+        "SET resources = ?4, access = ?5",
+        "SET resources = ?4, access = substr(?5, 1, 6)",
         (ConsentContract, "test_what_thirty_requests_add_at_once_is_all_kept_under_one_id"),
     ),
     "the last key wins": (
