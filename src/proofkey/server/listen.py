@@ -3,14 +3,13 @@
 1. A port is taken before anything else is done, and a taken one is named.
 2. Applications start before the first connection is accepted and end after the last one was answered.
 3. Stopping takes 3 seconds at most, whatever clients keep open.
-4. The head of a request is bounded: whoever sends header upon header is told so (431) and costs no memory.
+4. What a connection may cost is told in `connection.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Generator, MutableMapping, Sequence
@@ -18,19 +17,14 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from proofkey.server.connection import Connection, sweep
 
 BACKLOG = 2_048
 STOP_WITHIN = 2
 KEEP_ALIVE = 30
-MAX_HEAD = 65_536
-"""Bytes of request line and headers, above which no more is read."""
-_HEAD_TOO_LONG = "The request line and headers are too long [head_too_long]"
-_BODY = json.dumps({"error": "invalid_request", "error_description": _HEAD_TOO_LONG}).encode()
-_REFUSE_HEAD = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\ncache-control: no-store\r\n"
-    b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
-)
+SWEEP_EVERY = 50
+"""Ticks of a tenth of a second between two looks at all connections."""
 App: TypeAlias = Callable[..., Any]
 
 
@@ -95,23 +89,6 @@ def port_of(bound: socket.socket) -> int:
     return port
 
 
-class _Protocol(HttpToolsProtocol):
-    """HTTP/1.1 with a bounded head (RFC 6585 §5); the parser itself would collect for ever."""
-
-    _head = 0
-
-    def data_received(self, data: bytes) -> None:
-        """Feed the parser. A scope gets its method when its head is complete: until then, bytes are counted."""
-        super().data_received(data)
-        if self.scope is not None and "method" not in self.scope:
-            self._head += len(data)
-            if self._head > MAX_HEAD and not self.transport.is_closing():
-                self.transport.write(_REFUSE_HEAD)
-                self.transport.close()
-        else:
-            self._head = 0
-
-
 class _Server(uvicorn.Server):
     """One of several servers in a process: signals are not its business, and it tells when it listens."""
 
@@ -129,6 +106,12 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self.answers.set()
 
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second; now and then look after the connections."""
+        if counter % SWEEP_EVERY == 0:
+            sweep(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
 
 def _server(listener: Listener) -> _Server:
     tls = listener.tls
@@ -136,7 +119,7 @@ def _server(listener: Listener) -> _Server:
         uvicorn.Config(
             listener.app,
             loop="uvloop",
-            http=_Protocol,
+            http=Connection,
             ws="none",
             lifespan="off",
             interface="asgi3",
