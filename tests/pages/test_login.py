@@ -128,9 +128,13 @@ async def test_the_eleventh_wrong_attempt_for_a_name_is_throttled_and_waiting_he
         assert 200 == (await browser.sign_in(page, "alice", "wrong")).status_code
     refused = await browser.sign_in(page, "alice")
     assert (429, True) == (refused.status_code, 0 < int(refused.headers["retry-after"]) <= 300)
-    assert "Too many attempts" in refused.text
+    assert "Too many attempts. Try again in 5 minutes." in refused.text
+    deployment.clock.turn(5 * MINUTE - 1_001)
+    assert "Too many attempts. Try again in 2 seconds." in (await browser.sign_in(page, "alice")).text
+    deployment.clock.turn(1)
+    assert "Too many attempts. Try again in 1 second." in (await browser.sign_in(page, "alice")).text
     assert "sign_in_throttled" == reasons(log)[-1]
-    deployment.clock.turn(5 * MINUTE)
+    deployment.clock.turn(1_000)
     assert form_with(await browser.sign_in(page), "decision") is not None
 
 

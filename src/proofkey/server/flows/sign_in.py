@@ -50,9 +50,8 @@ async def sign_in(
     limits = throttle.limits_for(engine.master_key, engine.config.throttle, workspace_id, name, visitor.address)
     counted = await engine.store.count_attempt(workspace_id, limits, engine.clock())
     if isinstance(counted, Throttled):
-        return SignInRefused(
-            "sign_in_throttled", "Too many attempts. Please wait a moment and try again.", counted.until
-        )
+        problem = f"Too many attempts. Try again in {_in_words(counted.until - engine.clock())}."
+        return SignInRefused("sign_in_throttled", problem, counted.until)
     user = await engine.store.find_user(workspace_id, name)
     usable = user if user is not None and user.disabled_at is None else None
     right = await verify_password(password[:MAX_PASSWORD], usable.password_hash if usable else None)
@@ -61,6 +60,13 @@ async def sign_in(
     cookie = await _write_session(usable, client, visitor, issuer, engine)
     await engine.store.forgive_attempt(workspace_id, limits, engine.clock())
     return SignInDone(cookie)
+
+
+def _in_words(wait_for: int) -> str:
+    """Rounded up, so that waiting as long as it says is enough: seconds up to a minute, then minutes."""
+    seconds = max(1, -(-wait_for // 1_000))
+    number, unit = (seconds, "second") if seconds < 60 else (-(-seconds // 60), "minute")
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 async def _write_session(user: User, client: Client, visitor: Visitor, issuer: Issuer, engine: Engine) -> str:
