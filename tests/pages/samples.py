@@ -14,6 +14,7 @@ from proofkey.server.pages.render import (
     ErrorPage,
     ErrorRow,
     FormPostPage,
+    IssuerPage,
     LoginPage,
     SignedOutPage,
     SignOutPage,
@@ -21,6 +22,7 @@ from proofkey.server.pages.render import (
     render_consent,
     render_error,
     render_form_post,
+    render_issuer,
     render_login,
     render_sign_out,
     render_signed_out,
@@ -99,13 +101,14 @@ SIGN_OUT = SignOutPage("/oauth2/logout", "t" * 60, "Northwind", "alice@demo.exam
 SIGNED_OUT = SignedOutPage("Northwind", "Field Notes", "https://notes.example.com/goodbye")
 ERROR = ErrorPage(
     "This sign-in link does not work",
-    "The application asked us to send you to an address that it has not registered. You can only go back and tell "
-    "the people who run it.",
+    "Go back to the application and try again. If it happens again, tell whoever runs it:",
+    "The application asked us to send you to an address that it has not registered",
     "redirect_uri_unregistered",
     "Northwind",
 )
 ERROR_DEV = ErrorPage(
     "This sign-in link does not work",
+    "Go back to the application and try again. If it happens again, tell whoever runs it:",
     "redirect_uri is none of the addresses registered for this application.",
     "redirect_uri_unregistered",
     "Northwind",
@@ -116,10 +119,14 @@ ERROR_DEV = ErrorPage(
         ErrorRow("path", "/callback/" + "deep/" * 20, "/callback", False),
         ErrorRow("query", "", "", True),
     ),
+    "http://notes.example.com:8401/callback/" + "deep/" * 20,
+    "https://notes.example.com/callback",
 )
+ISSUER = IssuerPage("Northwind", "http://localhost:8400/northwind/main")
 FORM_POST = FormPostPage(
     "https://notes.example.com/callback",
     (("code", "c" * 270), ("state", '"><script>'), ("iss", "http://localhost:8400")),
+    "Northwind",
 )
 
 SAMPLES: Mapping[str, str] = {
@@ -132,6 +139,7 @@ SAMPLES: Mapping[str, str] = {
     "signed_out": render_signed_out(SIGNED_OUT),
     "error": render_error(ERROR),
     "error_dev": render_error(ERROR_DEV),
+    "issuer": render_issuer(ISSUER),
     "form_post": render_form_post(FORM_POST),
 }
 

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
-from tests.engine import APP, ISSUER, Deployment, attempt_of, reasons
+from tests.engine import APP, ISSUER, PUBLIC_URL, Deployment, attempt_of, reasons
+from tests.pages.test_render import words_of
 
 UNPROVEN = [
     ({"client_id": None}, "authorize_client_id_missing"),
@@ -91,8 +92,16 @@ async def test_query_and_body_are_never_merged(deployment: Deployment) -> None:
 async def test_in_development_the_page_shows_what_differs(deployment: Deployment) -> None:
     sent = "http://app.example:8443/callbacks"
     answer = await deployment.browser().ask({**attempt_of().query, "redirect_uri": sent})
-    for part in ("8443", "/callbacks", "/callback", "https"):
+    for part in ("8443", "/callbacks", "/callback", "https", f'<dd><code translate="no">{sent}</code></dd>'):
         assert part in answer.text
+
+
+@pytest.mark.parametrize("deployment", [{"development": True}], indirect=True, ids=["development"])
+async def test_in_development_a_native_client_s_port_is_not_accused(deployment: Deployment) -> None:
+    query = {**attempt_of("native").query, "redirect_uri": "http://127.0.0.1:4711/other"}
+    words = words_of((await deployment.browser().ask(query)).text)
+    assert "port4711anysame" in words
+    assert "path/other/callbackdiffers" in words
 
 
 async def test_in_production_the_page_shows_no_registered_address(deployment: Deployment, log: list[Any]) -> None:
@@ -139,6 +148,32 @@ async def test_a_form_that_no_page_made_is_refused(deployment: Deployment, path:
     is_page(await deployment.post(path, b"request=a&request=b"), "page_form_malformed")
     is_page(await deployment.post(path, b"request=%00"), "page_form_malformed")
     is_page(await deployment.post(path, {"request": "x"}), "request_not_ours")
+
+
+HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("path", ["", "/", "/demo", "/demo/main", "/demo/main/", "/demo/main/nothing", "/nobody/main"])
+async def test_a_browser_is_shown_a_page_where_nothing_is_which_names_no_workspace(
+    deployment: Deployment, path: str
+) -> None:
+    answer = await deployment.client().get(f"{PUBLIC_URL}{path}", headers=HTML)
+    is_page(answer, "not_found", 404)
+    assert "Proofkey demo" not in answer.text
+
+
+@pytest.mark.parametrize("deployment", [{"development": True}], indirect=True, ids=["development"])
+async def test_in_development_an_issuer_says_what_it_is_to_a_browser_alone(deployment: Deployment) -> None:
+    for address in (ISSUER, f"{ISSUER}/"):
+        answer = await deployment.client().get(address, headers=HTML)
+        is_page(answer, "This is an issuer", 200)
+        assert f'href="{ISSUER}/.well-known/openid-configuration"' in answer.text
+        assert (404, "not_found") == (
+            (bare := await deployment.client().get(address)).status_code,
+            bare.json()["error"],
+        )
+    for address in (f"{PUBLIC_URL}/demo", f"{PUBLIC_URL}/demo/nobody", f"{PUBLIC_URL}/nobody/main", f"{ISSUER}/more"):
+        is_page(await deployment.client().get(address, headers=HTML), "not_found", 404)
 
 
 async def test_the_error_page_comes_from_the_issuer_and_links_nowhere_foreign(deployment: Deployment) -> None:

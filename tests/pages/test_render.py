@@ -17,12 +17,14 @@ from proofkey.server.pages.render import (
     ErrorPage,
     ErrorRow,
     FormPostPage,
+    IssuerPage,
     LoginPage,
     SignedOutPage,
     SignOutPage,
     render_consent,
     render_error,
     render_form_post,
+    render_issuer,
     render_login,
     render_sign_out,
     render_signed_out,
@@ -33,6 +35,7 @@ from tests.pages.samples import (
     ERROR,
     ERROR_DEV,
     FORM_POST,
+    ISSUER,
     LOGIN,
     LOGIN_CHOSEN,
     LOGIN_PROBLEM,
@@ -135,8 +138,14 @@ def test_an_account_already_signed_in_is_offered_first_in_a_form_of_its_own() ->
 def test_consent_says_who_wants_what_for_whom_and_where_it_leads() -> None:
     words = words_of(render_consent(CONSENT))
 
-    for said in ("Allow access? Field Notes wants to use your account", "Signed in as alice@demo.example Not you?", "Write and delete your notes notes:write",
-                 "Notes API", "Either way you return to notes.example.com", "We remember"):  # fmt: skip
+    for said in (
+        "Allow access? Field Notes wants to use your account",
+        "Signed in as alice@demo.example Not you?",
+        "Write and delete your notes notes:write",
+        "Notes API",
+        "Either way you return to notes.example.com",
+        "We remember",
+    ):
         assert said in words
 
 
@@ -198,6 +207,33 @@ def test_an_error_shows_its_slug_and_compares_only_when_given_rows() -> None:
     assert "<table" not in render_error(ERROR)
 
 
+def test_an_error_tells_the_person_what_to_try_and_whoever_runs_the_application_what_is_wrong() -> None:
+    assert "Go back to the application and try again. If it happens again, tell whoever runs it:" in words_of(
+        render_error(ERROR)
+    )
+    assert f"<code>{ERROR.description}</code>" in render_error(ERROR)
+
+
+TURNING = [chr(code) for code in (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))]
+
+
+@pytest.mark.parametrize("character", TURNING, ids=[f"{ord(character):04X}" for character in TURNING])
+def test_no_name_turns_the_direction_of_a_sentence(character: str) -> None:
+    name = f"{character}Field{character} Notes"
+    page = replace(LOGIN_CHOSEN, workspace=name, client=name, client_host=name, chosen=name)
+    html = render_login(page)
+    assert character not in html
+    assert "Continue as Field Notes" in words_of(html)
+    assert 2 == html.count('aria-hidden="true">F</span>')
+
+
+def test_what_is_sent_on_is_sent_on_to_the_letter() -> None:
+    fields = (("state", "".join(TURNING)),)
+    assert list(fields) == sent_by(forms_of(render_form_post(replace(FORM_POST, fields=fields)))[0])
+    asked = sent_by(forms_of(render_sign_out(replace(SIGN_OUT, asked=fields)))[0])
+    assert fields[0] in asked
+
+
 def test_the_comparison_says_in_words_what_differs() -> None:
     words = words_of(render_error(ERROR_DEV))
 
@@ -222,8 +258,9 @@ HOSTILE: list[Callable[[], str]] = [
     ),
     lambda: render_sign_out(SignOutPage(EVIL, EVIL, EVIL, EVIL, EVIL)),
     lambda: render_signed_out(SignedOutPage(EVIL, EVIL, "https://x/" + EVIL)),
-    lambda: render_error(ErrorPage(EVIL, EVIL, EVIL, EVIL, (ErrorRow(EVIL, EVIL, EVIL, False),))),
-    lambda: render_form_post(FormPostPage("https://x/" + EVIL, ((EVIL, EVIL),))),
+    lambda: render_error(ErrorPage(EVIL, EVIL, EVIL, EVIL, EVIL, (ErrorRow(EVIL, EVIL, EVIL, False),), EVIL, EVIL)),
+    lambda: render_form_post(FormPostPage("https://x/" + EVIL, ((EVIL, EVIL),), EVIL)),
+    lambda: render_issuer(IssuerPage(EVIL, EVIL)),
 ]
 TAME = [
     lambda: render_login(replace(LOGIN_CHOSEN, problem="x")),
@@ -232,6 +269,7 @@ TAME = [
     lambda: render_signed_out(SIGNED_OUT),
     lambda: render_error(replace(ERROR_DEV, rows=ERROR_DEV.rows[:1])),
     lambda: render_form_post(replace(FORM_POST, fields=FORM_POST.fields[:1])),
+    lambda: render_issuer(ISSUER),
 ]
 
 

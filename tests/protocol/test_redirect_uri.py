@@ -12,6 +12,7 @@ from proofkey.protocol.errors import InvalidRequest, Unanswerable
 from proofkey.protocol.records import ApplicationKind
 from proofkey.protocol.redirect_uri import (
     MAX_REDIRECT_URI,
+    ComparedPart,
     RedirectUriMismatch,
     ReturnAddress,
     check_registration,
@@ -181,18 +182,42 @@ def test_the_origin_that_form_action_and_cors_name(redirect_uri: str, origin: st
 
 
 def test_a_mismatch_is_shown_part_by_part() -> None:
-    parts = compare_parts("http://app.example:81/cb?y", "https://app.example/callback?x")
+    parts = compare_parts("http://app.example:81/cb?y", "https://app.example/callback?x", "spa")
     assert (
-        ("scheme", "http", "https"),
-        ("user", "", ""),
-        ("host", "app.example", "app.example"),
-        ("port", "81", ""),
-        ("path", "/cb", "/callback"),
-        ("query", "y", "x"),
-        ("fragment", "", ""),
+        ComparedPart("scheme", "http", "https", False),
+        ComparedPart("user", "", "", True),
+        ComparedPart("host", "app.example", "app.example", True),
+        ComparedPart("port", "81", "", False),
+        ComparedPart("path", "/cb", "/callback", False),
+        ComparedPart("query", "y", "x", False),
+        ComparedPart("fragment", "", "", True),
     ) == parts
+
+
+@pytest.mark.parametrize(
+    ("sent", "registered", "kind", "port"),
+    [
+        ("http://127.0.0.1:4711/x", "http://127.0.0.1/cb", "native", ("4711", "any", True)),
+        ("http://127.0.0.1/x", "http://127.0.0.1:80/cb", "native", ("", "any", True)),
+        ("http://127.0.0.1:0/cb", "http://127.0.0.1/cb", "native", ("0", "any", False)),
+        ("http://127.0.0.1:" + "9" * 5000, "http://127.0.0.1/cb", "native", ("9" * 5000, "any", False)),
+        ("http://127.0.0.1:4711/x", "http://127.0.0.1/cb", "spa", ("4711", "", False)),
+        ("https://app.example:1/cb", "https://app.example/cb", "native", ("1", "", False)),
+    ],
+)
+def test_the_port_of_a_native_loopback_address_is_not_what_is_wrong(
+    sent: str, registered: str, kind: ApplicationKind, port: tuple[str, str, bool]
+) -> None:
+    [found] = [part for part in compare_parts(sent, registered, kind) if part.name == "port"]
+    assert port == (found.requested, found.registered, found.same)
+
+
+def test_a_native_clients_mismatch_logs_the_path_and_not_the_port() -> None:
+    with refused(RedirectUriMismatch, "redirect_uri_mismatch") as caught:
+        find_redirect_uri("http://127.0.0.1:4711/x", NATIVE, is_openid=False)
+    assert "path: requested '/x', registered '/cb'" == caught.value.detail
 
 
 @given(st.text(max_size=80))
 def test_any_text_can_be_shown_part_by_part(text: str) -> None:
-    assert 7 == len(compare_parts(text, "https://app.example/cb"))
+    assert 7 == len(compare_parts(text, "https://app.example/cb", "spa"))

@@ -51,16 +51,29 @@ class ReturnAddress:
     was_sent: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ComparedPart:
+    """One part of an address as requested and as registered; `same` is what the rules of matching say of it."""
+
+    name: str
+    requested: str
+    registered: str
+    same: bool
+
+
 class RedirectUriMismatch(Unanswerable):
     """Not registered. `sent` and the nearest registered URI are for `proofkey dev` and the log, never for the caller."""
 
-    def __init__(self, reason: str, description: str, *, sent: str, nearest: str) -> None:
+    def __init__(self, reason: str, description: str, *, sent: str, nearest: str, kind: ApplicationKind) -> None:
         self.sent = sent
         self.nearest = nearest
-        differing = [found for found in compare_parts(sent, nearest) if found[1] != found[2]]
+        self.parts = compare_parts(sent, nearest, kind)
         shown = [
-            f"{part}: requested {ours[:200]!r}, registered {theirs!r}" if part in _LOGGED else f"{part} differs"
-            for part, ours, theirs in differing
+            f"{part.name}: requested {part.requested[:200]!r}, registered {part.registered!r}"
+            if part.name in _LOGGED
+            else f"{part.name} differs"
+            for part in self.parts
+            if not part.same
         ]
         super().__init__(reason, description, detail="; ".join(shown))
 
@@ -96,7 +109,8 @@ def find_redirect_uri(sent: str | None, client: Client, *, is_openid: bool) -> R
             "redirect_uri_mismatch",
             "redirect_uri is not registered for this client",
             sent=sent,
-            nearest=max(client.redirect_uris, key=lambda uri: _likeness(sent, uri), default=""),
+            nearest=max(client.redirect_uris, key=lambda uri: _likeness(sent, uri, client.kind), default=""),
+            kind=client.kind,
         )
     return ReturnAddress(sent, was_sent=True)
 
@@ -129,13 +143,23 @@ def origin_of(redirect_uri: str) -> str:
     return web[0] if web else redirect_uri.split(":", 1)[0] + ":"
 
 
-def _likeness(sent: str, registered: str) -> int:
-    return sum(ours == theirs for _, ours, theirs in compare_parts(sent, registered))
+def _likeness(sent: str, registered: str, kind: ApplicationKind) -> int:
+    return sum(part.same for part in compare_parts(sent, registered, kind))
 
 
-def compare_parts(sent: str, registered: str) -> tuple[tuple[str, str, str], ...]:
-    """Requested and registered part by part (part, requested, registered), for the log and `proofkey dev` only."""
-    return tuple(zip(_PARTS, _parts(sent), _parts(registered), strict=True))
+def compare_parts(sent: str, registered: str, kind: ApplicationKind) -> tuple[ComparedPart, ...]:
+    """Requested and registered part by part, for the log and `proofkey dev` only. `any` is a port that may vary."""
+    any_port = kind == "native" and _LOOPBACK.fullmatch(registered) is not None
+    return tuple(
+        ComparedPart(name, ours, "any", _may_be_port(ours))
+        if name == "port" and any_port
+        else ComparedPart(name, ours, theirs, ours == theirs)
+        for name, ours, theirs in zip(_PARTS, _parts(sent), _parts(registered), strict=True)
+    )
+
+
+def _may_be_port(text: str) -> bool:
+    return len(text) <= 5 and _is_port(text or None)
 
 
 def _parts(uri: str) -> tuple[str, ...]:

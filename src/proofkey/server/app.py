@@ -24,12 +24,12 @@ from proofkey.server.engine import Engine
 from proofkey.server.entropy import Entropy, Pool
 from proofkey.server.http import discovery, token_state
 from proofkey.server.http.cors import Sharing, cors_headers, preflight_headers
-from proofkey.server.http.responses import json_bytes, json_response, refusal, status_of
+from proofkey.server.http.responses import json_bytes, refusal, status_of
 from proofkey.server.http.token import token
 from proofkey.server.issuer import Directory, Issuer
 from proofkey.server.master_key import MasterKey
 from proofkey.server.pages import authorize, logout
-from proofkey.server.pages.error import error_page
+from proofkey.server.pages.error import error_page, nothing_here
 from proofkey.server.pages.static_files import STATIC
 from proofkey.server.store import open_store
 from proofkey.server.store.contract import Store, StoreUnavailable
@@ -128,8 +128,14 @@ class App:
             return _outside_failure(failure)
         route = ROUTES.get(rest) if issuer is not None else None
         if issuer is None or route is None:
-            return json_response({"error": "not_found", "error_description": "There is nothing here [not_found]"}, 404)
+            return await self._nothing(request, path)
         return await _guarded(request, route, issuer, self.engine)
+
+    async def _nothing(self, request: Request, path: str) -> Response:
+        try:
+            return await nothing_here(request, path, self.engine)
+        except Exception as failure:
+            return _outside_failure(failure)
 
     async def _outside(self, path: str) -> Response | None:
         """What lies outside any issuer: static files and health."""

@@ -107,7 +107,7 @@ def _answer(answer: Answer, issuer: Issuer, headers: Headers | None) -> Response
         _log.info("refused", **where, error=refused.code, reason=refused.reason, detail=refused.detail)
     address = answer.reply.address.redirect_uri
     if answer.reply.response_mode == "form_post":
-        page = render_form_post(FormPostPage(address, answer.fields))
+        page = render_form_post(FormPostPage(address, answer.fields, issuer.workspace.name))
         return html(page, form_action=origin_of(address), script=True, headers=headers)
     return redirect(redirect_target(answer.reply, answer.fields), headers)
 

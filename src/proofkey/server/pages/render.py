@@ -2,7 +2,8 @@
 
 1. Everything shown is data and escaped; there is no inline script or style, so that the policy can forbid them.
 2. Nothing foreign is loaded: a page's only neighbours are the files of `static_files`.
-3. Every page works without JavaScript; the single script only presses a button that is there for people, too.
+3. What turns the direction of writing is taken out of everything shown, so that no name can rearrange a sentence.
+4. Every page works without JavaScript; the single script only presses a button that is there for people, too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cache
 from itertools import groupby
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from proofkey.server.pages.pattern import pattern_of
 from proofkey.server.pages.static_files import static_address
@@ -91,13 +93,27 @@ class ErrorRow:
 
 @dataclass(frozen=True, slots=True)
 class ErrorPage:
-    """Shows what must not be redirected. `rows` are for development only."""
+    """Shows what must not be redirected: *advice* to the person, *description* to whoever runs the application.
+
+    `rows` and the two whole addresses they compare are for development only.
+    """
 
     title: str
+    advice: str
     description: str
     slug: str
     workspace: str
     rows: tuple[ErrorRow, ...] = ()
+    requested: str = ""
+    registered: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerPage:
+    """Says what an issuer's own address is, to a developer who opened it."""
+
+    workspace: str
+    issuer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +122,25 @@ class FormPostPage:
 
     action: str
     fields: tuple[tuple[str, str], ...]
+    workspace: str = ""
+
+
+_TURNING = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+
+
+class _Exact(str):
+    """Text that is sent on rather than read."""
+
+    __slots__ = ()
+
+
+def _shown(value: object) -> object:
+    """*value* without the characters that turn the direction of writing (UAX #9 §2), unless it is sent on."""
+    return value.translate(_TURNING) if isinstance(value, str) and not isinstance(value, _Exact | Markup) else value
+
+
+def _initial(name: str) -> str:
+    return name.translate(_TURNING).strip()[:1].upper()
 
 
 @cache
@@ -115,10 +150,12 @@ def _templates() -> Environment:
         autoescape=True,
         undefined=StrictUndefined,
         auto_reload=False,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     templates.globals.update(static=static_address, pattern_of=pattern_of)
+    templates.filters.update(exactly=_Exact, initial=_initial)
     return templates
 
 
@@ -146,6 +183,11 @@ def render_signed_out(page: SignedOutPage) -> str:
 def render_error(page: ErrorPage) -> str:
     """The page for what must not be redirected."""
     return _templates().get_template("error.html").render(page=page)
+
+
+def render_issuer(page: IssuerPage) -> str:
+    """The page at an issuer's own address."""
+    return _templates().get_template("issuer.html").render(page=page)
 
 
 def render_form_post(page: FormPostPage) -> str:
