@@ -149,6 +149,13 @@ def test_people_read_numbered_steps(dev: DevServer) -> None:
     assert 12 == out.count("✓ ")
 
 
+def test_people_see_a_refusal_marked_as_one(dev: DevServer) -> None:
+    flow = Flow(dev.issuer, ["--no-browser", "--client-id", "native"])
+    status, out, err = flow.end(back_from(dev, flow.address(), "deny"))
+    words = last_line(err).removeprefix("error: access_denied: ")
+    assert (1, 3, f"    ✗ refused: {words}") == (status, out.count("✓ "), out.splitlines()[-1])
+
+
 def test_a_browser_comes_back_by_itself(dev: DevServer) -> None:
     listener = bind()
     redirect_uri = f"{url_of(listener)}/callback"
@@ -203,12 +210,16 @@ def test_an_issuer_that_is_not_there_is_named() -> None:
     url = url_of(nobody)
     nobody.close()
     status, _, err = Flow(url, ["--client-id", "a", "--no-browser"]).end()
-    assert (1, True) == (status, last_line(err).endswith("[server_unreachable]"))
+    expected = f"error: invalid_response: Nobody answers (is it running?): {url} [server_unreachable]"
+    assert (1, expected) == (status, last_line(err))
 
 
 def test_an_issuer_by_another_name_is_refused(dev: DevServer) -> None:
     status, _, err = Flow(f"{dev.issuer}/", ["--client-id", "a", "--no-browser"]).end()
-    assert (1, True) == (status, last_line(err).endswith("[metadata_issuer_differs]"))
+    assert (1, True) == (
+        status,
+        last_line(err).endswith(f"asked for {dev.issuer}/, it names itself {dev.issuer} [metadata_issuer_differs]"),
+    )
 
 
 def test_a_local_authority_is_trusted_when_it_is_named(start_dev: StartDev) -> None:
@@ -217,7 +228,10 @@ def test_a_local_authority_is_trusted_when_it_is_named(start_dev: StartDev) -> N
     status, _, err = walk(server, "--client-id", "native", "--ca-file", ca_file)
     assert status == 0, err
     without = Flow(server.issuer, ["--client-id", "native", "--no-browser"])
-    assert 1 == without.end()[0]
+    status, _, err = without.end()
+    origin = server.issuer.removesuffix("/demo/main")
+    words = f"The certificate is not trusted (name its authority with --ca-file): {origin}"
+    assert (1, f"error: invalid_response: {words} [certificate_not_trusted]") == (status, last_line(err))
     assert Path(ca_file).is_file()
 
 

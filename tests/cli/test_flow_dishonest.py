@@ -98,6 +98,11 @@ def issuer() -> Iterator[DishonestIssuer]:
 def walk(issuer: DishonestIssuer, scope: str = "openid") -> list[str]:
     """The steps of a walk at *issuer*."""
     shown: list[Step] = []
+    walk_before(shown, issuer, scope)
+    return [step.step for step in shown]
+
+
+def walk_before(shown: list[Step], issuer: DishonestIssuer, scope: str = "openid") -> None:
     registration = Registration("native", REDIRECT_URI)
     with Network(issuer.issuer) as network:
         Walk(
@@ -110,7 +115,6 @@ def walk(issuer: DishonestIssuer, scope: str = "openid") -> list[str]:
             bytes,
             lambda: NOON,
         ).run()
-    return [step.step for step in shown]
 
 
 def test_kept_words_lead_to_the_end(issuer: DishonestIssuer) -> None:
@@ -136,8 +140,18 @@ def test_an_access_token_of_somebody_else_is_noticed(issuer: DishonestIssuer) ->
 
 def test_a_revocation_without_effect_is_noticed(issuer: DishonestIssuer) -> None:
     issuer.honours_revocation = False
+    shown: list[Step] = []
     with refused(ResponseRefused, "revocation_ineffective"):
-        walk(issuer)
+        walk_before(shown, issuer)
+    assert ["refresh_after_revocation"] == [step.step for step in shown if step.refused]
+
+
+def test_keys_that_are_none_prove_nothing(issuer: DishonestIssuer) -> None:
+    issuer.answers["/jwks"] = b'{"keys": 7}'
+    shown: list[Step] = []
+    with pytest.raises(jose.TokenInvalid):
+        walk_before(shown, issuer)
+    assert ("keys", "nothing: this was refused") == (shown[-1].step, shown[-1].proves)
 
 
 def test_an_answer_without_end_is_cut_off(issuer: DishonestIssuer) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 import click
 
 from proofkey.client.http import HttpResponse
-from proofkey.client.messages import HttpRequest
+from proofkey.client.messages import HttpRequest, printable
 
 Shown: TypeAlias = Mapping[str, Any]
 _HIDDEN = "(not shown)"
@@ -20,12 +20,16 @@ _HIDDEN = "(not shown)"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One message: what went out, what came in, and one sentence on what it proves. `text` is None where there is none."""
+    """One message: what went out, what came in (None: nothing did), and one sentence on what it proves.
+
+    `refused` says why where it proves nothing; else it is None.
+    """
 
     step: str
     sent: Shown | None
     received: Shown | None
     proves: str
+    refused: str | None = None
 
 
 Show: TypeAlias = Callable[[Step], None]
@@ -82,7 +86,10 @@ class TextShower:
         click.echo(f"\n{click.style(f'{self._number:>2}  {title}', bold=True)}")
         _echo_side("→", step.sent)
         _echo_side("←", step.received)
-        click.echo(f"    {click.style('✓ ' + step.proves, fg='green')}")
+        if step.refused is None:
+            click.echo(f"    {click.style('✓ ' + step.proves, fg='green')}")
+        else:
+            click.echo(f"    {click.style('✗ refused: ' + printable(step.refused), fg='red')}")
 
 
 def _echo_side(arrow: str, shown: Shown | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from proofkey import jose
 from proofkey.cli.flow_steps import Show, Step, address_of, received_of, sent_of, token_of
-from proofkey.client.http import HttpResponse, Network
+from proofkey.client.http import Network
 from proofkey.client.id_token import check_id_token, check_refreshed_id_token
 from proofkey.client.messages import HttpRequest, Registration, ResponseRefused, ServerRefused
 from proofkey.client.metadata import ServerMetadata, metadata_requests, read_metadata
@@ -28,6 +28,7 @@ from proofkey.client.protocol import (
     token_request,
     userinfo_request,
 )
+from proofkey.protocol.errors import Refusal
 from proofkey.protocol.pkce import challenge_for, encode_challenge
 
 VISIT = {
@@ -46,6 +47,8 @@ VISIT = {
     "revocation": "the client gave the tokens back",
     "refresh_after_revocation": "what was given back opens nothing any more",
 }
+NOTHING = "nothing: this was refused"
+_REFUSED = (ResponseRefused, ServerRefused, jose.TokenInvalid)
 
 
 @dataclass(slots=True)
@@ -74,18 +77,13 @@ class Walk:
         self._introspect(metadata, tokens)
         self._revoke(metadata, tokens)
 
-    def _exchange(self, step: str, request: HttpRequest) -> HttpResponse:
-        response = self.network.send(request)
-        self.show(Step(step, sent_of(request), received_of(response), VISIT[step]))
-        return response
-
     def _read(self, step: str, request: HttpRequest, read: Callable[[int, bytes], Any]) -> Any:
         """Send, read, and only then say what it proves."""
         response = self.network.send(request)
         try:
             answer = read(response.status, response.body)
-        except (ResponseRefused, ServerRefused):
-            self.show(Step(step, sent_of(request), received_of(response), "nothing: this was refused"))
+        except _REFUSED as refused:
+            self.show(Step(step, sent_of(request), received_of(response), NOTHING, refused=_words_of(refused)))
             raise
         self.show(Step(step, sent_of(request), received_of(response), VISIT[step]))
         return answer
@@ -114,8 +112,8 @@ class Walk:
         url = self.ask_person(pending)
         try:
             callback = read_callback(url, pending)
-        except (ResponseRefused, ServerRefused):
-            self.show(Step("callback", None, address_of(url), "nothing: this was refused"))
+        except _REFUSED as refused:
+            self.show(Step("callback", None, address_of(url), NOTHING, refused=_words_of(refused)))
             raise
         self.show(Step("callback", None, address_of(url), VISIT["callback"]))
         return callback
@@ -128,8 +126,9 @@ class Walk:
     def _fetch_keys(self, metadata: ServerMetadata) -> jose.KeySet:
         if metadata.jwks_uri is None:
             return jose.KeySet({})
-        response = self._exchange("keys", HttpRequest("GET", metadata.jwks_uri, (("accept", "application/json"),)))
-        return jose.KeySet.from_jwks(jose.decode_claims(response.body))
+        request = HttpRequest("GET", metadata.jwks_uri, (("accept", "application/json"),))
+        keys: jose.KeySet = self._read("keys", request, lambda _, body: jose.KeySet.from_jwks(jose.decode_claims(body)))
+        return keys
 
     def _read_id_token(self, tokens: Tokens, keys: jose.KeySet, callback: Callback) -> str | None:
         if tokens.id_token is None:
@@ -194,6 +193,13 @@ class Walk:
         if tokens.refresh_token is None:
             return
         again = refresh_request(metadata.token_endpoint, self.registration, tokens.refresh_token)
-        response = self._exchange("refresh_after_revocation", again)
-        if response.status == 200:
-            raise ResponseRefused("revocation_ineffective", "The revoked refresh token still buys tokens")
+        self._read("refresh_after_revocation", again, _expect_refusal)
+
+
+def _words_of(refused: Exception) -> str:
+    return refused.error_description if isinstance(refused, Refusal) else str(refused)
+
+
+def _expect_refusal(status: int, _body: bytes) -> None:
+    if status == 200:
+        raise ResponseRefused("revocation_ineffective", "The revoked refresh token still buys tokens")

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -42,16 +43,28 @@ class Network:
         self._client.close()
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """Send *request*. Raises `ResponseRefused` where nobody answers, or without end."""
+        """Send *request*. Raises `ResponseRefused` where nobody answers, nobody who can be believed, or without end."""
         try:
             with self._client.stream(
                 request.method, request.url, headers=list(request.headers), content=request.body
             ) as answer:
                 return HttpResponse(answer.status_code, dict(answer.headers), _read_bounded(answer))
         except httpx2.HTTPError as failure:
-            raise ResponseRefused(
-                "server_unreachable", "The server cannot be reached", detail=f"{type(failure).__name__}: {failure}"
-            ) from failure
+            raise _no_answer(request.url, failure) from failure
+
+
+def _no_answer(url: str, failure: httpx2.HTTPError) -> ResponseRefused:
+    """The refusal in place of an answer; it names where we asked, and nothing of the query."""
+    parts = urlsplit(url)
+    address, detail = f"{parts.scheme}://{parts.netloc}", f"{type(failure).__name__}: {failure}"
+    if "CERTIFICATE_VERIFY_FAILED" in str(failure):
+        return ResponseRefused(
+            "certificate_not_trusted",
+            "The certificate is not trusted (name its authority with --ca-file)",
+            parameters=[address],
+            detail=detail,
+        )
+    return ResponseRefused("server_unreachable", "Nobody answers (is it running?)", parameters=[address], detail=detail)
 
 
 def _read_bounded(answer: httpx2.Response) -> bytes:

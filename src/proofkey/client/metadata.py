@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from proofkey.client.messages import HttpRequest, ResponseRefused, read_object
+from proofkey.client.messages import HttpRequest, ResponseRefused, printable, read_object
 from proofkey.protocol.issuer import is_safe_address, metadata_addresses
 
 _REQUIRED = ("authorization_endpoint", "token_endpoint")
@@ -46,8 +46,13 @@ def read_metadata(status: int, body: bytes, *, expected_issuer: str) -> ServerMe
     if status != 200:
         raise ResponseRefused("metadata_not_found", "The issuer has no metadata at its well-known address")
     metadata = read_object(status, body)
-    if metadata.get("issuer") != expected_issuer:
-        raise ResponseRefused("metadata_issuer_differs", "The metadata are of another issuer: compare to the byte")
+    named = metadata.get("issuer")
+    if named != expected_issuer:
+        raise ResponseRefused(
+            "metadata_issuer_differs",
+            "The metadata are of another issuer, compared to the byte",
+            parameters=[f"asked for {expected_issuer}", f"it names itself {printable(named)}"],
+        )
     methods = metadata.get("code_challenge_methods_supported")
     if not isinstance(methods, list) or "S256" not in methods:
         raise ResponseRefused("metadata_without_s256", "The issuer does not announce PKCE with S256")
