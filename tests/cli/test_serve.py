@@ -132,6 +132,7 @@ def test_it_speaks_tls_with_a_certificate_of_ones_own(
     [
         ("public_url: http://auth.example\ndatabase: sqlite:///a.db", "2:15: public_url: must be https"),
         ("public_url: https://auth.example", "2:3: the key `database` is required here"),
+        ("database: sqlite:///a.db", "2:3: the key `public_url` is required here"),
         ("public_url: https://auth.example\ndatabase: mysql://a", "3:13: database: must be sqlite:///"),
         (
             "public_url: https://auth.example\ndatabase: { env: PROOFKEY_TEST_UNSET }",
@@ -172,6 +173,26 @@ def test_without_a_master_key_nothing_starts(proofkey_yaml: Callable[[str], Path
     assert "secret-but-short" not in err
 
 
+@pytest.mark.parametrize("command", [["serve", "-c"], ["apply", "-f"]])
+def test_another_master_key_starts_and_changes_nothing(
+    proofkey_yaml: Callable[[str], Path], tmp_path: Path, command: list[str]
+) -> None:
+    file = proofkey_yaml(f"public_url: https://auth.example\ndatabase: sqlite://{tmp_path}/serve.db")
+    assert 0 == run("apply", "-f", file)[0]
+    status, out, err = run(*command, file, PROOFKEY_MASTER_KEY="1" * 64)
+    assert (1, "") == (status, out)
+    assert err.splitlines()[-1].endswith("nothing was changed [master_key_wrong]")
+    assert (0, "") == run("apply", "-f", file)[:2]
+
+
+def test_a_database_that_cannot_be_used_stops_serve(proofkey_yaml: Callable[[str], Path]) -> None:
+    listen = f"listen: {{ port: {free_ports()} }}"
+    file = proofkey_yaml(f"public_url: https://auth.example\ndatabase: sqlite:////dev/null/a.db\n{listen}")
+    status, _, err = run("serve", "-c", file)
+    assert 1 == status
+    assert err.splitlines()[-1].endswith("[database_unavailable]")
+
+
 def test_a_taken_port_is_named(proofkey_yaml: Callable[[str], Path], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -202,7 +223,7 @@ def test_dev_serves_a_file_in_place_of_the_demo(proofkey_yaml: Callable[[str], P
 
 
 def test_dev_applies_the_file_at_every_start(proofkey_yaml: Callable[[str], Path], start_dev: StartDev) -> None:
-    file = proofkey_yaml("public_url: https://auth.example\ndatabase: sqlite:///never.db")
+    file = proofkey_yaml("throttle: { per_name: { allowed: 3, window: 1m } }")
     first = start_dev("--config", str(file))
     first.stop()
     file.write_text(file.read_text() + "      added: {}\n")

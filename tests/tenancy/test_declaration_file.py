@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -322,6 +323,24 @@ def test_a_contradictory_person_is_refused_at_its_place(tmp_path: Path, lines: s
 def test_two_people_cannot_sign_in_with_one_name(tmp_path: Path) -> None:
     text = person("email: dave@acme.example\nemail_verified: true") + "          DAVE@acme.example: {}\n"
     assert "9:30: carol signs in as dave@acme.example already" == refusal_of(tmp_path, text)
+
+
+def test_a_secret_of_a_file_is_bounded_and_from_a_regular_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    text = application("kind: service\nclient_secret: { file: secret }")
+    secret.write_text("x" * 65_537)
+    assert "11:28: the file secret cannot be read: more than 65536 bytes" == refusal_of(tmp_path, text)
+    secret.write_bytes(b"\xff" * 20)
+    assert refusal_of(tmp_path, text).startswith("11:28: the file secret cannot be read: 'utf-8' codec")
+    secret.unlink()
+    assert "11:28: the file secret cannot be read: No such file or directory" == refusal_of(tmp_path, text)
+    secret.mkdir()
+    assert "11:28: the file secret cannot be read: " in refusal_of(tmp_path, text)
+    secret.rmdir()
+    os.mkfifo(secret)
+    assert "11:28: the file secret cannot be read: not a regular file" == refusal_of(tmp_path, text)
+    endless = text.replace("file: secret", "file: /dev/zero")
+    assert "11:28: the file /dev/zero cannot be read: not a regular file" == refusal_of(tmp_path, endless)
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:

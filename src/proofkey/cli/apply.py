@@ -36,6 +36,7 @@ def apply(*, file: Path, config: Path | None, as_json: bool) -> None:
 async def _apply(declaration: Declaration, config: Config) -> list[tuple[str, str]]:
     import msgspec
 
+    from proofkey.server.deployment_key import hold_master_key
     from proofkey.server.master_key import MasterKey
     from proofkey.server.store import open_store
     from proofkey.server.tenancy.apply import apply as apply_to
@@ -44,6 +45,7 @@ async def _apply(declaration: Declaration, config: Config) -> list[tuple[str, st
     await store.open()
     try:
         key = MasterKey(config.master_key)
+        await hold_master_key(store, key, now=wall_clock())
         changes = await apply_to(declaration, store, master_key=key, now=wall_clock(), entropy=os.urandom)
     finally:
         await store.close()

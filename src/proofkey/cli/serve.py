@@ -12,6 +12,8 @@ import click
 import structlog
 
 from proofkey.cli.running import begin, failures_in_words, run_until_stopped, settle_memory
+from proofkey.server.clock import wall_clock
+from proofkey.server.entropy import Pool
 from proofkey.server.listen import Listener, PortTaken, bind
 from proofkey.server.listen import serve as serve_listeners
 from proofkey.server.log import configure_logging
@@ -50,15 +52,28 @@ def _addresses(host: str) -> list[str]:
 
 async def _run(settings: ServerSettings, sockets: list[socket.socket], stop: asyncio.Event) -> None:
     from proofkey.server.app import create_app
+    from proofkey.server.deployment_key import hold_master_key
+    from proofkey.server.master_key import MasterKey
+    from proofkey.server.store import open_store
 
-    app = create_app(settings.config)
+    config, entropy = settings.config, Pool()
+    store = open_store(config.database, entropy)
+    await store.open()
+    try:
+        await hold_master_key(store, MasterKey(config.master_key), now=wall_clock(), entropy=entropy)
+        app = create_app(config, store=store, entropy=entropy)
+        await _serve(Listener(app, sockets, _tls(settings)), stop)
+    finally:
+        await store.close()
 
+
+async def _serve(listener: Listener, stop: asyncio.Event) -> None:
     def announce() -> None:
         settle_memory()
-        for bound in sockets:
+        for bound in listener.sockets:
             _log.info("listening", address=bound.getsockname()[0], port=bound.getsockname()[1])
 
-    await serve_listeners([Listener(app, sockets, _tls(settings))], on_ready=announce, stop=stop)
+    await serve_listeners([listener], on_ready=announce, stop=stop)
 
 
 def _tls(settings: ServerSettings) -> ssl.SSLContext | None:

@@ -208,22 +208,21 @@ def _authority(options: Options, directory: Directory, issuers: Iterable[str]) -
 
 
 async def apply_declaration(prepared: Prepared, *, clock: Clock, entropy: Entropy) -> None:
-    """Make the database equal to what is declared, remember it, and let the next process start."""
+    """Make the database equal to what is declared, remember it, and let the next process start.
+
+    Raises `MasterKeyWrong` for a database of another deployment, before anything is written to it.
+    """
+    from proofkey.server.deployment_key import hold_master_key
     from proofkey.server.master_key import MasterKey
     from proofkey.server.store import open_store
     from proofkey.server.tenancy.apply import apply
 
     with prepared.starting:
-        store = open_store(prepared.config.database)
+        store, master_key = open_store(prepared.config.database), MasterKey(prepared.config.master_key)
         await store.open()
         try:
-            await apply(
-                prepared.declaration,
-                store,
-                master_key=MasterKey(prepared.config.master_key),
-                now=clock(),
-                entropy=entropy,
-            )
+            await hold_master_key(store, master_key, now=clock(), entropy=entropy)
+            await apply(prepared.declaration, store, master_key=master_key, now=clock(), entropy=entropy)
         finally:
             await store.close()
         if prepared.is_owner:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,10 @@ from proofkey.server.tenancy.declaration import declare
 from proofkey.server.tenancy.declared import Declaration
 from proofkey.server.tenancy.file_positions import Misplaced, Node, parse_yaml
 from proofkey.server.tenancy.file_schema import KEYED, FileSchema, Reference, Secret
+from proofkey.server.tenancy.file_words import in_words
 
 MAX_FILE = 8 * 1024 * 1024
+MAX_SECRET = 64 * 1024
 _FAULT = re.compile(r"(?P<text>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?", re.DOTALL)
 _SEGMENT = re.compile(r"\.(?P<name>\w+)|\[(?P<index>\d+|\.\.\.)\]")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
@@ -56,9 +59,10 @@ class DeclarationFile:
         if reference.file is None or reference.env is not None:
             raise LookupError("a reference has one key: env or file")
         try:
-            return (self.path.parent / reference.file).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
-        except (OSError, UnicodeError) as failed:
-            raise LookupError(f"the file {reference.file} cannot be read: {failed}") from None
+            return _read_secret(self.path.parent / reference.file).removesuffix("\n").removesuffix("\r")
+        except (OSError, ValueError) as failed:
+            why = getattr(failed, "strerror", None) or failed
+            raise LookupError(f"the file {reference.file} cannot be read: {why}") from None
 
     def refusal(self, path: Sequence[str | int], expected: str) -> DeclarationRefused:
         """The refusal of what stands at *path*, or of the nearest thing that does."""
@@ -70,13 +74,26 @@ class DeclarationFile:
         return DeclarationRefused(str(self.path), node.place.line, node.place.column, expected)
 
 
+def _read_secret(path: Path) -> str:
+    """The text of a regular file. Anything else may never answer, or never end. Raises `OSError`, `ValueError`."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("not a regular file")
+        secret = file.read(MAX_SECRET + 1)
+    if len(secret) > MAX_SECRET:
+        raise ValueError(f"more than {MAX_SECRET} bytes")
+    return secret.decode("utf-8")
+
+
 def read_declaration_file(path: Path) -> DeclarationFile:
     """Read, parse and convert. Raises `DeclarationRefused`."""
     try:
         with path.open("rb") as file:
             text = file.read(MAX_FILE + 1).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as failed:
-        raise DeclarationRefused(str(path), 1, 1, f"cannot be read: {failed}") from None
+    except UnicodeDecodeError:
+        raise DeclarationRefused(str(path), 1, 1, "must be UTF-8 text") from None
+    except OSError as failed:
+        raise DeclarationRefused(str(path), 1, 1, f"cannot be read: {failed.strerror}") from None
     if len(text) > MAX_FILE:
         raise DeclarationRefused(str(path), 1, 1, f"more than {MAX_FILE} bytes")
     try:
@@ -107,7 +124,7 @@ def _misplaced(fault: str, node: Node) -> Misplaced:
         return Misplaced(node.keys[unknown[1]], f"unknown key `{unknown[1]}`")
     if missing := _MISSING.fullmatch(text):
         return Misplaced(node.place, f"the key `{missing[1]}` is required here")
-    return Misplaced(node.place, _in_words(text))
+    return Misplaced(node.place, in_words(text, under))
 
 
 def _first_misplaced(text: str, node: Node, schema: type) -> Misplaced:
@@ -116,13 +133,4 @@ def _first_misplaced(text: str, node: Node, schema: type) -> Misplaced:
             msgspec.convert(child.value, schema, strict=True)
         except msgspec.ValidationError as fault:
             return _misplaced(str(fault), child)
-    return Misplaced(node.place, _in_words(text))
-
-
-def _in_words(text: str) -> str:
-    if "matching regex" in text:
-        return "expected a duration such as 90s, 5m, 12h or 30d"
-    return (
-        text.replace("`object`", "a mapping").replace("`array`", "a list")[:1].lower()
-        + text.replace("`object`", "a mapping").replace("`array`", "a list")[1:]
-    )
+    return Misplaced(node.place, in_words(text, ""))

@@ -58,10 +58,10 @@ class ListenSchema(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServerSchema(Struct, frozen=True, forbid_unknown_fields=True):
-    """The part `server:`, which `serve` reads at start."""
+    """The part `server:`, which `serve` reads at start. What it cannot do without, `dev` does not need."""
 
-    public_url: str
-    database: Secret
+    public_url: str | None = None
+    database: Secret | None = None
     master_key_file: str | None = None
     region: str = ""
     listen: ListenSchema = field(default_factory=ListenSchema)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from proofkey.server.config import Config, ConfigError, Throttle, parse_master_key
 from proofkey.server.tenancy.declaration_file import DeclarationFile
-from proofkey.server.tenancy.file_schema import ListenSchema, ServerSchema, milliseconds
+from proofkey.server.tenancy.file_schema import ListenSchema, Secret, ServerSchema, milliseconds
 
 MASTER_KEY = "PROOFKEY_MASTER_KEY"
 
@@ -28,25 +28,28 @@ def read_server_settings(file: DeclarationFile) -> ServerSettings:
     server = file.schema.server
     if server is None:
         raise file.refusal((), "the key `server` is required here")
+    if server.public_url is None or server.database is None:
+        missing = "public_url" if server.public_url is None else "database"
+        raise file.refusal(("server",), f"the key `{missing}` is required here")
     listen = server.listen
     if (listen.certificate_file is None) != (listen.key_file is None):
         raise file.refusal(("server", "listen"), "certificate_file and key_file stand together")
     try:
-        config = _config(file, server)
+        config = _config(file, server, server.public_url, server.database)
     except ConfigError as wrong:
         setting = "master_key_file" if wrong.setting == "master_key" else wrong.setting
         raise file.refusal(("server", *setting.split(".")), str(wrong)) from None
     return ServerSettings(config, listen, _beside(file, listen.certificate_file), _beside(file, listen.key_file))
 
 
-def _config(file: DeclarationFile, server: ServerSchema) -> Config:
+def _config(file: DeclarationFile, server: ServerSchema, public_url: str, database: Secret) -> Config:
     try:
-        database = file.resolve(server.database)
+        address = file.resolve(database)
     except LookupError as missing:
         raise ConfigError("database", str(missing.args[0])) from None
     return Config(
-        public_url=server.public_url,
-        database=database,
+        public_url=public_url,
+        database=address,
         master_key=_master_key(file, server),
         region=server.region,
         throttle=throttle_of(server, Throttle()),
