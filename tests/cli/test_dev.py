@@ -20,6 +20,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from proofkey.demo.api import SCOPES
+from proofkey.demo.directory import MARK
 from tests.command import free_ports, get, port_of, run
 from tests.dev_server import PROOFKEY, StartDev
 
@@ -165,11 +166,31 @@ def test_fresh_forgets_everything_of_ours_and_nothing_else(start_dev: StartDev, 
     assert not (data / "tls").exists()
 
 
-def test_fresh_leaves_a_foreign_directory_alone(tmp_path: Path) -> None:
-    (tmp_path / "proofkey.db").write_text("somebody's")
-    status, _, err = run("dev", "--port", "0", "--fresh", "--data", tmp_path)
-    assert (1, "somebody's") == (status, (tmp_path / "proofkey.db").read_text())
+@pytest.mark.parametrize("options", [[], ["--fresh"]])
+@pytest.mark.parametrize("name", ["proofkey.db", "notes.txt", ".gitignore"])
+def test_a_foreign_directory_is_left_alone(tmp_path: Path, options: list[str], name: str) -> None:
+    (tmp_path / name).write_text("somebody's")
+    tmp_path.chmod(0o755)
+    status, out, err = run("dev", "--port", "0", *options, "--data", tmp_path)
+    assert (1, "") == (status, out)
     assert err.splitlines()[-1].endswith("nothing was removed [data_foreign]")
+    assert (0o755, "somebody's") == (tmp_path.stat().st_mode & 0o777, (tmp_path / name).read_text())
+    assert [name] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_a_database_of_another_master_key_is_left_alone(start_dev: StartDev, tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path}/shared.db"
+    first = start_dev("--database", url)
+    basic = b64encode(":".join(first.secret_of("service")).encode()).decode()
+    status, out, err = run("dev", "--port", "0", "--data", tmp_path / "other", "--database", url)
+    assert (1, "") == (status, out)
+    assert err.splitlines()[-1].startswith("error: invalid_configuration: the keys in the database are wrapped under")
+    assert err.splitlines()[-1].endswith("[master_key_wrong]")
+    asked = Request(
+        f"{first.issuer}/oauth2/token", b"grant_type=client_credentials", {"Authorization": f"Basic {basic}"}
+    )
+    with urlopen(asked, timeout=10) as answer:
+        assert 200 == answer.status
 
 
 def test_fresh_does_not_pull_the_floor_from_under_another_process(start_dev: StartDev) -> None:
@@ -314,6 +335,7 @@ def test_wrong_usage_is_status_2(tmp_path: Path, options: list[str], expected: s
 
 @pytest.mark.parametrize("data", ["/proc/nowhere", "{tmp_path}"])
 def test_a_directory_that_cannot_be_used_is_status_1(tmp_path: Path, data: str) -> None:
+    (tmp_path / ".gitignore").write_text(MARK)
     (tmp_path / "start.lock").mkdir()
     status, out, err = run("dev", "--port", "0", "--data", data.format(tmp_path=tmp_path))
     assert (1, "") == (status, out)

@@ -3,7 +3,7 @@
 1. The directory is 0700 and ignored by git; what holds a secret is 0600 from the moment it exists.
 2. One process at a time starts on it (`start.lock`); one at a time owns it (`lock`), and with it the sample app and API.
    Both locks end with their process, however it ends.
-3. Only files of ours are ever removed, and only from a directory that is ours.
+3. A directory that was neither empty nor made by us is refused; and only files of ours are ever removed.
 """
 
 from __future__ import annotations
@@ -49,26 +49,29 @@ class Remembered(msgspec.Struct, frozen=True):
 
 
 class Directory:
-    """A data directory, made where there was none."""
+    """A data directory, made where there was none. Raises `DirectoryRefused`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._is_ours = self._adopt()
+            self._adopt()
         except OSError as failed:
             raise _unusable(self.path, failed) from None
         self._owner_lock: int | None = None
 
-    def _adopt(self) -> bool:
-        """Mark an empty directory as ours; tell whether it is."""
+    def _adopt(self) -> None:
+        """Mark an empty directory as ours, and take no other that is not marked: what is in it is somebody's."""
         mark = self.path / ".gitignore"
-        if not any(self.path.iterdir()):
+        is_empty = all(path == mark for path in self.path.iterdir())
+        text = mark.read_text(encoding="utf-8", errors="replace") if mark.is_file() else ""
+        if is_empty and not text:  # another process may have made the file and not written it yet
             mark.write_text(MARK, encoding="utf-8")
-        is_ours = mark.is_file() and mark.read_text(encoding="utf-8", errors="replace") == MARK
-        if is_ours:
-            self.path.chmod(0o700)
-        return is_ours
+        elif text != MARK:
+            raise DirectoryRefused(
+                "data_foreign", f"{self.path} is not empty and was not made by proofkey dev: nothing was removed"
+            )
+        self.path.chmod(0o700)
 
     @property
     def database(self) -> str:
@@ -110,9 +113,7 @@ class Directory:
             raise _unusable(self.path, failed) from None
 
     def check_may_empty(self) -> None:
-        """Raise `DirectoryRefused` for a directory that is not ours, or in use by another process."""
-        if not self._is_ours:
-            raise DirectoryRefused("data_foreign", f"{self.path} was not made by proofkey dev: nothing was removed")
+        """Raise `DirectoryRefused` for a directory in use by another process."""
         if self._owner_lock is None:
             raise DirectoryRefused("data_in_use", f"{self.path} is in use by another process: stop it first")
 
