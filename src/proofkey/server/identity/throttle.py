@@ -13,6 +13,9 @@ from proofkey.server.config import Throttle
 from proofkey.server.master_key import MasterKey
 from proofkey.server.store.contract import AttemptLimit
 
+MAX_UNKNOWN = 64
+"""Characters of an address in no known form."""
+
 
 def limits_for(
     master_key: MasterKey, throttle: Throttle, workspace_id: str, login_name: str, address: str
@@ -32,12 +35,21 @@ def limits_for(
 
 
 def address_prefix(address: str) -> str:
-    """An IPv4 address, or the /64 an IPv6 address is in: what one subscriber usually has."""
+    """An IPv4 address, or the /64 an IPv6 address is in: what one subscriber usually has.
+
+    A port is left out: some proxies forward `192.0.2.1:5678` or `[2001:db8::1]:5678`. What is no address counts as itself.
+    """
     try:
-        parsed = ip_address(address)
+        parsed = ip_address(_without_port(address))
     except ValueError:
-        return ""
+        return address[:MAX_UNKNOWN]
     if isinstance(parsed, IPv4Address):
         return str(parsed)
     mapped = parsed.ipv4_mapped
     return str(mapped) if mapped else parsed.exploded[:19]
+
+
+def _without_port(address: str) -> str:
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
