@@ -1,6 +1,6 @@
 """The `proofkey` command: one module per command group, each imported when it is called.
 
-Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 not signed in, 130 interrupted.
+Exit status: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from proofkey.cli.refused import CommandRefused
 
@@ -39,14 +41,21 @@ class _Commands(click.Group):
         return command
 
     def main(self, args: Sequence[str] | None = None, *given: Any, **extra: Any) -> Any:
-        """Run, and leave the process with the right exit status."""
+        """Run, and leave the process with the right exit status.
+
+        structlog imports rich wherever it is installed, for tracebacks that we never print: a tenth of a second per start.
+        """
+        sys.modules.setdefault("rich", cast("ModuleType", None))
         sys.exit(self._run(args, *given, **{**extra, "standalone_mode": False}))
 
     def _run(self, args: Sequence[str] | None, *given: Any, **extra: Any) -> int:
         try:
             status = super().main(args, *given, **extra)
+        except NoArgsIsHelpError as bare:
+            click.echo(bare.format_message(), err=True)
+            return _last_words("usage", "a command is needed", "usage", 2)
         except click.UsageError as wrong:
-            wrong.show()
+            _show_usage(wrong)
             return _last_words("usage", wrong.format_message(), "usage", 2)
         except click.ClickException as failed:
             return _last_words("failed", failed.format_message(), "failed", 1)
@@ -59,6 +68,12 @@ class _Commands(click.Group):
             traceback.print_exception(bug)
             return _last_words("failed", f"something unexpected happened: {type(bug).__name__}", "unexpected", 1)
         return status if isinstance(status, int) else 0
+
+
+def _show_usage(wrong: click.UsageError) -> None:
+    """How the command is called; what was wrong about it stands in the last line alone."""
+    if wrong.ctx is not None:
+        click.echo(f"{wrong.ctx.get_usage()}\nTry '{wrong.ctx.command_path} --help' for help.", err=True)
 
 
 def _last_words(code: str, text: str, slug: str, status: int) -> int:

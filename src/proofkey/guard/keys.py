@@ -12,15 +12,16 @@ import logging
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any
-
-import httpx2
+from typing import TYPE_CHECKING, Any
 
 from proofkey import jose
 from proofkey.guard.access import TokenRejected
 from proofkey.protocol.errors import TemporarilyUnavailable
 from proofkey.protocol.issuer import is_issuer, is_safe_address, metadata_addresses
 from proofkey.protocol.records import HOUR, MINUTE, SECOND
+
+if TYPE_CHECKING:
+    import httpx2
 
 FRESH_FOR = 10 * MINUTE
 STALE_FOR = 24 * HOUR
@@ -119,6 +120,8 @@ class IssuerKeys:
         return self._fetch
 
     async def _run_fetch(self) -> None:
+        import httpx2  # here and below: a tenth of a second that no start has to wait for
+
         try:
             self._keys = await self._ask_issuer()
         except (
@@ -139,6 +142,8 @@ class IssuerKeys:
         self._rest_until = self._clock() + rest_for
 
     async def _ask_issuer(self) -> jose.KeySet:
+        import httpx2
+
         verify: ssl.SSLContext | bool = True if self._tls is None else self._tls
         client = httpx2.AsyncClient(verify=verify, timeout=5.0, trust_env=not self.issuer.startswith("http:"))
         async with asyncio.timeout(15), client:
