@@ -93,4 +93,4 @@ class SampleApp:
 
     async def says(self, notice: str) -> None:
         """The app tells the person this."""
-        await expect(self.page.get_by_role("status")).to_have_text(notice)
+        await expect(self.page.locator("#notice")).to_have_text(notice)

@@ -98,6 +98,8 @@ async def test_who_denies_is_told_so_by_the_app_and_may_think_again(browser: Bro
         await app.give_password()
         await app.press("Deny")
         await app.is_signed_out("access_denied")
+        await expect(app.page.locator("#problem-text")).to_have_text("You did not allow it; nothing was given.")
+        await expect(app.page.locator("#steps .title").last).to_have_text("Came back with access_denied")
         assert [] == app.token_requests
 
         await app.ask_to_sign_in()

@@ -24,7 +24,7 @@ from proofkey.server.engine import Engine
 from proofkey.server.entropy import Entropy, Pool
 from proofkey.server.http import discovery, token_state
 from proofkey.server.http.cors import Sharing, cors_headers, preflight_headers
-from proofkey.server.http.responses import json_bytes, refusal, status_of
+from proofkey.server.http.responses import json_bytes, json_response, refusal, status_of
 from proofkey.server.http.token import token
 from proofkey.server.issuer import Directory, Issuer
 from proofkey.server.master_key import MasterKey
@@ -132,8 +132,11 @@ class App:
         return await _guarded(request, route, issuer, self.engine)
 
     async def _nothing(self, request: Request, path: str) -> Response:
+        """A page where a browser asks for one (RFC 9110 §12.5.1), else JSON."""
+        if b"text/html" not in request.headers.get(b"accept", b"").lower():
+            return json_response({"error": "not_found", "error_description": "There is nothing here [not_found]"}, 404)
         try:
-            return await nothing_here(request, path, self.engine)
+            return await nothing_here(path, self.engine)
         except Exception as failure:
             return _outside_failure(failure)
 

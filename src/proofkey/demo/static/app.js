@@ -55,7 +55,7 @@ function renderClock() {
   if (session === null) return;
   const left = Math.max(0, Math.round((session.endsAt - Date.now()) / 1000));
   const minutes = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
-  by("lifetime").textContent = left > 0 ? `Access token: ${minutes} left` : "Access token: expired";
+  by("lifetime").textContent = left > 0 ? `Access token: ${minutes} left.` : "Access token: expired.";
 }
 
 function keep(tokens) {
@@ -91,13 +91,14 @@ async function finish(callback) {
     code: beginningOf(code),
     code_verifier: record.verifier,
   });
+  by("signed-in").focus();
   showTokens("Got tokens", "The ID token is signed by the issuer, is for this app, and repeats the nonce of this sign-in.");
 }
 
 async function call(note) {
   const answer = await callApi(`${config.api}/notes`, session, note);
   by("api-answer").textContent = JSON.stringify(answer.body, null, 2);
-  by("answer").hidden = false;
+  by("raw").hidden = false;
   by("notes").replaceChildren(
     ...answer.body.notes.map((text) => Object.assign(document.createElement("li"), { textContent: text })),
   );
@@ -137,6 +138,8 @@ function readAddress() {
     return { callback: takeCallback(location.search) };
   } catch (refusal) {
     if (refusal.record) showBeginning(refusal.record);
+    if (refusal.answer) showStep("Issuer", "App", `Came back with ${refusal.code}`, "No code, so no tokens: nothing was given.", refusal.answer);
+    if (refusal.code === "access_denied") refusal.message = "You did not allow it; nothing was given.";
     return { callback: null, refusal };
   } finally {
     history.replaceState(null, "", "/");

@@ -121,7 +121,8 @@ function takeRecord(state) {
 
 /**
  * What the issuer sent back with the browser: null where the address holds no answer, else the code and its record.
- * Runs without awaiting anything. Throws `Refused`, with the record as `record` where there is one.
+ * Runs without awaiting anything. Throws `Refused`, with the record as `record` where there is one, and as `answer` what
+ * the issuer itself refused with.
  */
 export function takeCallback(search) {
   const answer = new URLSearchParams(search);
@@ -138,7 +139,10 @@ export function takeCallback(search) {
   if (iss === null ? record.issRequired : iss !== record.issuer) {
     throw refuse("issuer_mismatch", "The answer comes from another issuer than the one you were sent to.");
   }
-  if (answer.has("error")) throw refuse(answer.get("error"), answer.get("error_description") ?? "The issuer refused.");
+  if (answer.has("error")) {
+    const refusal = refuse(answer.get("error"), answer.get("error_description") ?? "The issuer refused.");
+    throw Object.assign(refusal, { answer: Object.fromEntries(answer) });
+  }
   if (!answer.get("code")) throw refuse("invalid_response", "The answer holds no code.");
   return { code: answer.get("code"), record };
 }

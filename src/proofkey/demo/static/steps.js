@@ -26,7 +26,8 @@ export function showStep(from, to, title, proves, values = {}) {
   const details = element("details");
   const summary = element("summary");
   const way = element("span", undefined, "way");
-  way.append(element("span", from), element("span", "→", "arrow"), element("span", to));
+  way.append(element("span", from));
+  if (from !== to) way.append(element("span", "→", "arrow"), element("span", to));
   summary.append(way, element("span", title, "title"));
   details.append(summary, element("p", proves, "proves"));
   if (Object.keys(values).length) details.append(listOf(values));

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from proofkey.protocol.errors import Refusal
 from proofkey.protocol.redirect_uri import RedirectUriMismatch
-from proofkey.server.asgi import Headers, Request, Response
+from proofkey.server.asgi import Headers, Response
 from proofkey.server.engine import Engine
-from proofkey.server.http.responses import json_response
 from proofkey.server.pages.answer import html
 from proofkey.server.pages.render import ErrorPage, ErrorRow, IssuerPage, render_error, render_issuer
 
@@ -43,13 +42,11 @@ def _rows(refused: RedirectUriMismatch) -> tuple[ErrorRow, ...]:
     )
 
 
-async def nothing_here(request: Request, path: str, engine: Engine) -> Response:
-    """404 for an address nobody answers: a page where a browser asks for one (RFC 9110 §12.5.1), else JSON.
+async def nothing_here(path: str, engine: Engine) -> Response:
+    """The page at an address nobody answers. In development an issuer's own address says what it is.
 
-    In development an issuer's own address says what it is; elsewhere nobody learns which issuers there are.
+    Elsewhere nobody learns which issuers there are.
     """
-    if b"text/html" not in request.headers.get(b"accept", b"").lower():
-        return json_response({"error": "not_found", "error_description": "There is nothing here [not_found]"}, 404)
     tenant, _, slug = path.strip("/").partition("/")
     if engine.config.development and slug and "/" not in slug:
         issuer = await engine.directory.find(tenant, slug, engine.clock())
