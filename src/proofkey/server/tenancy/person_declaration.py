@@ -46,7 +46,7 @@ def _declare_person(username: str, schema: PersonSchema, at: Path, resolve: Reso
     if schema.id is not None and not _SUBJECT.fullmatch(schema.id):
         contradict((*at, "id"), "an id is up to 255 visible ASCII characters (OpenID Connect Core §2, sub)")
     if schema.email is not None and not _EMAIL.fullmatch(schema.email):
-        contradict((*at, "email"), "an e-mail address such as alice@example.com")
+        contradict((*at, "email"), "expected an e-mail address such as alice@example.com")
     if schema.email is None and schema.email_verified:
         contradict((*at, "email_verified"), "there is no email to be verified")
     if schema.password is not None and schema.password_hash is not None:
