@@ -1,0 +1,30 @@
+"""How commands end when they are called wrongly: once in words, and nothing on stdout."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.command import run
+
+
+def test_a_bare_command_shows_what_there_is() -> None:
+    status, out, err = run()
+    lines = err.splitlines()
+    assert (2, "", "error: usage: a command is needed [usage]") == (status, out, lines[-1])
+    assert ["apply", "dev", "flow", "serve"] == [line.split()[0] for line in lines[-5:-1]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serv"], "No such command 'serv'."),
+        (["dev", "--prot", "1"], "No such option"),
+        (["apply"], "Missing option '-f' / '--file'."),
+        (["flow", "http://issuer.example", "--client-id", "a"], "ISSUER must be an https URL"),
+    ],
+)
+def test_a_mistake_is_said_once(arguments: list[str], words: str) -> None:
+    status, out, err = run(*arguments)
+    assert (2, "", 1) == (status, out, err.count(words))
+    assert err.startswith("Usage: proofkey ")
+    assert err.splitlines()[-1].startswith("error: usage: ")
