@@ -18,6 +18,7 @@ from proofkey.server.pages.render import (
     LoginPage,
     SignedOutPage,
     SignOutPage,
+    StillSignedInPage,
     page_headers,
     render_consent,
     render_error,
@@ -26,6 +27,7 @@ from proofkey.server.pages.render import (
     render_login,
     render_sign_out,
     render_signed_out,
+    render_still_signed_in,
 )
 from proofkey.server.pages.static_files import STATIC
 
@@ -136,6 +138,7 @@ SAMPLES: Mapping[str, str] = {
     "consent": render_consent(CONSENT),
     "consent_long": render_consent(CONSENT_LONG),
     "sign_out": render_sign_out(SIGN_OUT),
+    "still_signed_in": render_still_signed_in(StillSignedInPage("Northwind", "alice@demo.example")),
     "signed_out": render_signed_out(SIGNED_OUT),
     "error": render_error(ERROR),
     "error_dev": render_error(ERROR_DEV),

@@ -131,6 +131,17 @@ async def test_after_the_question_the_person_is_sent_where_the_hint_proved(deplo
     assert not await is_signed_in(browser)
 
 
+async def test_who_would_rather_stay_stays(deployment: Deployment) -> None:
+    browser = deployment.browser()
+    await browser.tokens()
+    params = {"client_id": "spa", "post_logout_redirect_uri": f"{APP}/"}
+    page = await browser.http.get("oauth2/logout", params=params)
+    stayed = await browser.submit(page, "ticket", decision="stay")
+    assert 200 == stayed.status_code
+    assert "You are still signed in" in stayed.text
+    assert await is_signed_in(browser)
+
+
 async def test_a_confirmation_without_its_ticket_asks_again(deployment: Deployment) -> None:
     browser = deployment.browser()
     await browser.tokens()

@@ -136,6 +136,7 @@ async def test_sign_in_and_continue_work_without_javascript(browser: Browser, or
         ("consent", "Deny", "deny"),
         ("consent", "Not you?", "switch"),
         ("sign_out", "Sign out", "sign_out"),
+        ("sign_out", "Stay signed in", "stay"),
     ],
 )
 async def test_a_decision_is_the_button_pressed(page: Page, origin: str, name: str, button: str, decision: str) -> None:

@@ -181,10 +181,10 @@ def test_items_of_one_api_stand_under_its_name_in_the_order_asked() -> None:
     assert ["B", "Second", "A", "First", "Also"] == shown
 
 
-def test_the_sign_out_form_carries_its_ticket_and_one_decision() -> None:
+def test_the_sign_out_form_carries_its_ticket_and_two_decisions() -> None:
     [form] = forms_of(render_sign_out(SIGN_OUT))
 
-    assert [("ticket", SIGN_OUT.ticket), ("decision", "sign_out")] == sent_by(form)
+    assert [("ticket", SIGN_OUT.ticket), ("decision", "sign_out"), ("decision", "stay")] == sent_by(form)
     assert "Sign out of Northwind?" in words_of(render_sign_out(SIGN_OUT))
     assert "asks you to sign out" not in words_of(render_sign_out(replace(SIGN_OUT, client="")))
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from proofkey.protocol.errors import InvalidRequest, Unanswerable
 from proofkey.protocol.logout import KNOWN
-from proofkey.protocol.parameters import MAX_QUERY, parse
+from proofkey.protocol.parameters import MAX_QUERY, Parameters, parse
 from proofkey.protocol.redirect_uri import origin_of
 from proofkey.server.asgi import Request, Response
 from proofkey.server.engine import Engine
 from proofkey.server.flows.logout import AskSignOut, sign_out, sign_out_ticket
 from proofkey.server.issuer import Issuer
 from proofkey.server.pages.answer import display_name, html, posted_form, redirect, set_cookie, visitor_of
-from proofkey.server.pages.render import SignedOutPage, SignOutPage, render_sign_out, render_signed_out
+from proofkey.server.pages.render import (
+    SignedOutPage,
+    SignOutPage,
+    StillSignedInPage,
+    render_sign_out,
+    render_signed_out,
+    render_still_signed_in,
+)
 
 
 async def logout(request: Request, issuer: Issuer, engine: Engine) -> Response:
@@ -32,18 +39,26 @@ async def logout(request: Request, issuer: Issuer, engine: Engine) -> Response:
         raise Unanswerable("logout_unreadable", refused.description) from None
     workspace = issuer.workspace.name
     if isinstance(outcome, AskSignOut):
-        page = SignOutPage(
-            action=f"{issuer.path}/oauth2/logout",
-            ticket=sign_out_ticket(outcome.signed_in, issuer, engine),
-            workspace=workspace,
-            person=display_name(outcome.signed_in),
-            client=outcome.client.name if outcome.client else "",
-            asked=tuple((name, value) for name, value in params.values.items() if name not in ("ticket", "decision")),
-        )
-        return html(render_sign_out(page), form_action=origin_of(outcome.return_url) if outcome.return_url else "")
+        return _ask(outcome, params, issuer, engine)
     forget = [set_cookie(issuer.session_cookie, "", issuer, max_age_for=0)] if visitor.session else []
     if outcome.return_url is not None:
         return redirect(outcome.return_url, forget)
     return html(
         render_signed_out(SignedOutPage(workspace, outcome.client.name if outcome.client else "")), headers=forget
     )
+
+
+def _ask(asked: AskSignOut, params: Parameters, issuer: Issuer, engine: Engine) -> Response:
+    """The question, or the calm answer to who decided to stay, for which nothing has to be proven."""
+    workspace, person = issuer.workspace.name, display_name(asked.signed_in)
+    if params.values.get("decision") == "stay":
+        return html(render_still_signed_in(StillSignedInPage(workspace, person)))
+    page = SignOutPage(
+        action=f"{issuer.path}/oauth2/logout",
+        ticket=sign_out_ticket(asked.signed_in, issuer, engine),
+        workspace=workspace,
+        person=person,
+        client=asked.client.name if asked.client else "",
+        asked=tuple((name, value) for name, value in params.values.items() if name not in ("ticket", "decision")),
+    )
+    return html(render_sign_out(page), form_action=origin_of(asked.return_url) if asked.return_url else "")

@@ -73,6 +73,14 @@ class SignOutPage:
 
 
 @dataclass(frozen=True, slots=True)
+class StillSignedInPage:
+    """Says that nothing happened, to who would rather stay."""
+
+    workspace: str
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignedOutPage:
     """Says that it is done. `return_url` is a registered post-logout address or empty."""
 
@@ -173,6 +181,11 @@ def render_consent(page: ConsentPage) -> str:
 def render_sign_out(page: SignOutPage) -> str:
     """The question before signing out."""
     return _templates().get_template("sign_out.html").render(page=page)
+
+
+def render_still_signed_in(page: StillSignedInPage) -> str:
+    """The page for who was asked and stays."""
+    return _templates().get_template("still_signed_in.html").render(page=page)
 
 
 def render_signed_out(page: SignedOutPage) -> str:
