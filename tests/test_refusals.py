@@ -74,7 +74,7 @@ def reasons() -> dict[str, type[Refusal]]:
     return listed | {found.kind.public: found.kind for found in raised() if found.kind.public is not None}
 
 
-SPOKEN_AT = {"CommandRefused": 2, "DirectoryRefused": 0, "SignInRefused": 0}
+SPOKEN_AT = {"CommandRefused": 2, "_last_words": 2, "DirectoryRefused": 0, "SignInRefused": 0}
 """Refusals that are no OAuth errors, and which argument is their slug."""
 
 IN_BRACKETS = re.compile(r"\[([a-z0-9]+(?:_[a-z0-9]+)+)\]$")

@@ -93,14 +93,14 @@ def test_what_was_applied_is_served(
     status, out, err = run("apply", "-f", file)
     assert (0, "") == (status, err)
     assert [
-        "workspace main of acme/main created",
+        "workspace acme/main created",
         "application spa of acme/main created",
         "application office of acme/main created",
         "person carol of acme/main created",
         "person dave of acme/main disabled",
-        "workspace staging of acme/staging created",
+        "workspace acme/staging created",
     ] == out.splitlines()
-    assert (0, "", "") == run("apply", "-f", file)
+    assert (0, "", "nothing to change\n") == run("apply", "-f", file)
     serving(file, f"{url}/readyz")
     for slug in ("main", "staging"):
         issuer = f"{url}/acme/{slug}"
@@ -148,7 +148,7 @@ def test_it_speaks_tls_with_a_certificate_of_ones_own(
         ),
         (
             "public_url: https://auth.example\ndatabase: sqlite:///a.db\nlisten: { port: 0 }",
-            "4:19: expected `int` >= 1",
+            "4:19: expected a whole number >= 1",
         ),
     ],
 )

@@ -78,7 +78,7 @@ def everything_in(folder: Path) -> bytes:
 
 async def test_the_first_time_creates_and_the_second_writes_nothing(store: Store) -> None:
     assert [
-        "workspace main of acme/main created",
+        "workspace acme/main created",
         "application app of acme/main created",
         "person carol of acme/main created",
     ] == await applied(store, declaration())

@@ -29,8 +29,11 @@ def apply(*, file: Path, config: Path | None, as_json: bool) -> None:
     with failures_in_words():
         declaration = read_declaration_file(file).declare()
         settings = read_server_settings(read_declaration_file(config or file))
-        for change in asyncio.run(_apply(declaration, settings.config)):
-            click.echo(change[1] if as_json else change[0])
+        changes = asyncio.run(_apply(declaration, settings.config))
+    for in_text, in_json in changes:
+        click.echo(in_json if as_json else in_text)
+    if not changes:
+        click.echo("nothing to change", err=True)
 
 
 async def _apply(declaration: Declaration, config: Config) -> list[tuple[str, str]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from typing import Any
 
 from proofkey.demo.deployment import Prepared, issuer_of
@@ -87,11 +89,20 @@ def render_summary(description: dict[str, Any]) -> str:
 
 
 def _try_this(description: dict[str, Any]) -> list[str]:
+    """Lines to copy: they work in the directory that this process was started in, whatever is on the PATH."""
+    issuer, ca_file = description["issuer"], description["ca_file"]
+    trusting = {option: f"{option} {_pasted(ca_file)} " if ca_file else "" for option in ("--ca-file", "--cacert")}
     lines = ["  Try this:"]
     if description["app"]:
         lines.append(f"    open {description['app']}/ and sign in")
     native = description["clients"].get("native")
     if native:
-        lines.append(f"    proofkey flow {description['issuer']} --client-id {native['client_id']}")
-    lines.append(f"    curl {description['issuer']}/.well-known/openid-configuration")
+        flow = f"{_pasted(sys.argv[0])} flow {trusting['--ca-file']}{issuer}"
+        lines.append(f"    {flow} --client-id {shlex.quote(native['client_id'])}")
+    lines.append(f"    curl {trusting['--cacert']}{issuer}/.well-known/openid-configuration")
     return lines
+
+
+def _pasted(path: str) -> str:
+    """A path for a shell: from here, where that is shorter."""
+    return shlex.quote(min(path, os.path.relpath(path), key=len))

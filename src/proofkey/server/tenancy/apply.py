@@ -32,6 +32,8 @@ class Change:
     what: Literal["created", "changed", "disabled"]
 
     def __str__(self) -> str:
+        if self.subject == "workspace":
+            return f"workspace {self.workspace_id} {self.what}"
         return f"{self.subject} {self.name} of {self.workspace_id} {self.what}"
 
 

@@ -1,0 +1,51 @@
+"""What `proofkey dev` tells people to try can be pasted into a shell, in the directory it was started in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from proofkey.demo.description import render_summary
+from tests.dev_server import PROOFKEY, StartDev
+
+
+def run_there(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """*line* in a shell that has neither our commands on its path nor a browser."""
+    path = os.pathsep.join(part for part in os.defpath.split(os.pathsep) if part)
+    return subprocess.run(
+        ["bash", "-c", line],
+        cwd=folder,
+        env={"PATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("options", [(), ("--tls",)])
+def test_what_to_try_works_as_pasted(
+    options: tuple[str, ...], start_dev: StartDev, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = start_dev(*options).told
+    monkeypatch.setattr("sys.argv", [str(PROOFKEY), "dev"])
+    monkeypatch.chdir(tmp_path)
+    flow, curl = (line.strip() for line in render_summary(told).rstrip().splitlines()[-2:])
+    asked = run_there(f"{flow} --no-browser", tmp_path)
+    assert asked.stderr.splitlines()[-1].endswith("[callback_not_pasted]"), asked.stderr
+    answered = run_there(f"{curl} --silent --show-error", tmp_path)
+    assert (0, "") == (answered.returncode, answered.stderr)
+    assert f'"issuer":"{told["issuer"]}"' in answered.stdout
+
+
+def test_a_path_is_shown_from_here_where_that_is_shorter(
+    start_dev: StartDev, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = start_dev().told
+    monkeypatch.setattr("sys.argv", [str(tmp_path / ".venv" / "bin" / "proofkey"), "dev"])
+    monkeypatch.chdir(tmp_path)
+    assert f"    .venv/bin/proofkey flow {told['issuer']} --client-id native" in render_summary(told).splitlines()
