@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from base64 import urlsafe_b64decode
 from binascii import b2a_base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -213,7 +213,3 @@ def left_half_hash(value: str) -> str:
 def jwk_set(keys: Iterable[SigningKey]) -> dict[str, Any]:
     """The public JWK Set (RFC 7517 §5)."""
     return {"keys": [key.public_jwk for key in keys]}
-
-
-Sign: TypeAlias = Callable[[str, Mapping[str, Any]], str]
-"""Signs claims under a `typ`."""

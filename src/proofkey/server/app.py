@@ -20,6 +20,7 @@ from proofkey.protocol.errors import InvalidRequest, OAuthError, ServerError, Te
 from proofkey.server.asgi import Headers, Receive, Request, Response, Scope, Send, TransportRefused, respond
 from proofkey.server.clock import Clock, wall_clock
 from proofkey.server.config import Config
+from proofkey.server.deployment_key import MasterKeyWrong, check_master_key
 from proofkey.server.engine import Engine
 from proofkey.server.entropy import Entropy, Pool
 from proofkey.server.http import discovery, token_state
@@ -149,8 +150,8 @@ class App:
             return json_bytes(b'{"status":"ok"}')
         if path == "/readyz":
             try:
-                await self.engine.store.find_keys("")
-            except StoreUnavailable as failure:
+                await check_master_key(self.engine.store, self.engine.master_key)
+            except (StoreUnavailable, MasterKeyWrong) as failure:
                 return _outside_failure(failure)
             return json_bytes(b'{"status":"ready"}')
         return None
