@@ -257,6 +257,11 @@ def test_a_change_without_its_line_in_the_changelog_is_refused(
     assert 0 == checked()
 
 
+def test_the_manual_s_first_page_lists_every_decision() -> None:
+    decisions = {path.name for path in (ROOT / "docs" / "decisions").iterdir()}
+    assert decisions == set(re.findall(r"\(decisions/([\w.-]+)\)", written("docs/index.md")))
+
+
 def test_an_installation_says_so_on_stderr_before_it_takes_its_time() -> None:
     planned = subprocess.run(
         ["make", "--dry-run", "--what-if=requirements/run.txt", "demo"],

@@ -9,18 +9,20 @@ import click
 import pytest
 
 from proofkey.cli import main
+from proofkey.cli.flow_walk import VISIT
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["dev", "serve", "apply"])
+@pytest.mark.parametrize("name", ["dev", "serve", "apply", "flow"])
 def test_every_option_is_in_its_table(name: str) -> None:
     command = main.get_command(click.Context(main), name)
     assert command is not None
     section = re.search(rf"^## `proofkey {name}`\n(.*?)(?=^## |\Z)", MANUAL, re.DOTALL | re.MULTILINE)
     assert section is not None
     written = re.findall(r"^\| `--([\w-]+)` \|", section[1], re.MULTILINE)
-    assert written == [option.opts[-1].removeprefix("--") for option in command.params]
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    assert written == [option.opts[-1].removeprefix("--") for option in options]
 
 
 def test_the_defaults_of_dev_are_as_written() -> None:
@@ -30,3 +32,14 @@ def test_the_defaults_of_dev_are_as_written() -> None:
     assert [f"| `--port` | `{defaults['--port']}` |", f"| `--data` | `{defaults['--data']}` |"] == re.findall(
         r"^\| `--(?:port|data)` \| `[^`]*` \|", MANUAL, re.MULTILINE
     )
+
+
+def test_the_variables_and_steps_of_flow_are_as_written() -> None:
+    command = main.get_command(click.Context(main), "flow")
+    assert command is not None
+    section = MANUAL.split("## `proofkey flow`")[1]
+    assert {str(option.envvar) for option in command.params if option.envvar} == set(
+        re.findall(r"`(PROOFKEY_\w+)`", section)
+    )
+    named = section.split("The steps are")[1].split("With `--json`")[0]
+    assert list(VISIT) == re.findall(r"`(\w+)`", named)
