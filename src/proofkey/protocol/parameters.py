@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
@@ -54,37 +54,44 @@ def parse(raw: bytes, known: frozenset[str]) -> Parameters:
     Faults are collected, not raised, because /authorize may answer at redirect_uri only once that is proven; a parameter
     with a fault has no value.
     """
-    pairs = raw.decode("latin-1").split("&")
+    text = raw.decode("latin-1")
+    pairs = text.split("&")
     if len(pairs) > MAX_PARAMETERS:
         raise InvalidRequest("too_many_parameters", "The request has too many parameters")
+    visible = text.isascii() and text.isprintable()
     values: dict[str, str] = {}
     resources: list[str] = []
     faults: dict[str, InvalidRequest] = {}
-    for name, value in _known_pairs(pairs, known):
-        try:
-            decoded = _decode_value(name, value)
-        except InvalidRequest as fault:
-            faults[name] = fault
-            continue
-        if name in _LISTS:
-            resources.append(decoded)
-        elif name in values:
-            faults[name] = InvalidRequest("parameter_repeated", "Sent more than once", parameters=[name])
-        else:
-            values[name] = decoded
-    for name in faults:
-        values.pop(name, None)
-    return Parameters(values, _bounded(resources, faults), faults)
-
-
-def _known_pairs(pairs: list[str], known: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Names decoded, values not yet; unknown names and empty values are passed over."""
     for pair in pairs:
         name, _, value = pair.partition("=")
-        if "%" in name or "+" in name:
-            name = _unquote(name).decode("utf-8", "replace")
-        if value and name in known:
-            yield name, value
+        if name not in known:
+            name = _decode_name(name)
+        if not value or name not in known:
+            continue
+        try:
+            value = _decode_value(name, value, visible=visible)
+        except InvalidRequest as fault:
+            faults[name] = fault
+        else:
+            _keep(name, value, values, resources, faults)
+    for name in faults:
+        values.pop(name, None)
+    return Parameters(values, _bounded(resources, faults) if resources else (), faults)
+
+
+def _keep(
+    name: str, value: str, values: dict[str, str], resources: list[str], faults: dict[str, InvalidRequest]
+) -> None:
+    if name in _LISTS:
+        resources.append(value)
+    elif name in values:
+        faults[name] = InvalidRequest("parameter_repeated", "Sent more than once", parameters=[name])
+    else:
+        values[name] = value
+
+
+def _decode_name(name: str) -> str:
+    return _unquote(name).decode("utf-8", "replace") if "%" in name or "+" in name else name
 
 
 def _bounded(listed: list[str], faults: dict[str, InvalidRequest]) -> tuple[str, ...]:
@@ -97,8 +104,9 @@ def _unquote(text: str) -> bytes:
     return unquote_to_bytes(text.replace("+", " ").encode("latin-1"))
 
 
-def _decode_value(name: str, value: str) -> str:
-    if "%" in value or "+" in value or not (value.isascii() and value.isprintable()):
+def _decode_value(name: str, value: str, *, visible: bool) -> str:
+    """*visible*: the whole request is visible ASCII, so that a value without escapes stands for itself."""
+    if "%" in value or "+" in value or not visible:
         try:
             value = _unquote(value).decode("utf-8")
         except UnicodeDecodeError:

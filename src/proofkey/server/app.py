@@ -119,16 +119,15 @@ class App:
         path = request.path
         if self._prefix and path.startswith(self._prefix + "/"):
             path = path[len(self._prefix) :]
-        outside = await self._outside(path)
-        if outside is not None:
-            return outside
         tenant, slug, rest = _split(path, self._prefix)
+        route = ROUTES.get(rest)
+        if route is None:
+            return await self._outside(path) or await self._nothing(request, path)
         try:
-            issuer = await self.engine.directory.find(tenant, slug, self.engine.clock()) if rest else None
+            issuer = await self.engine.directory.find(tenant, slug, self.engine.clock())
         except Exception as failure:
             return _outside_failure(failure)
-        route = ROUTES.get(rest) if issuer is not None else None
-        if issuer is None or route is None:
+        if issuer is None:
             return await self._nothing(request, path)
         return await _guarded(request, route, issuer, self.engine)
 
