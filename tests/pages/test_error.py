@@ -55,7 +55,7 @@ async def test_a_database_that_is_away_makes_the_server_unready(deployment: Depl
         raise StoreUnavailable("away")
 
     deployment.store.find_keys = broken  # type: ignore[method-assign,assignment]
-    assert 503 == (await deployment.client().get("/readyz")).status_code
+    assert 503 == (await deployment.client().get("https://login.example/readyz")).status_code
     assert 200 == (await deployment.client().get("https://login.example/healthz")).status_code
     deployment.clock.turn(11_000)
     assert 503 == (await deployment.client().get(".well-known/jwks.json")).status_code

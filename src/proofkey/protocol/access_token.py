@@ -9,9 +9,9 @@ from __future__ import annotations
 import binascii
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from proofkey.protocol.errors import InvalidToken
+from proofkey.protocol.record import record
 from proofkey.protocol.records import Grant, Json, LiveGrant, seconds, wire_id
 
 TYP = "at+jwt"
@@ -38,7 +38,7 @@ def access_token_claims(
     return claims
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AccessToken:
     """A verified access token of ours, and where its grant is."""
 

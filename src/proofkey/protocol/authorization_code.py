@@ -8,14 +8,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from proofkey.protocol import pkce
 from proofkey.protocol.errors import CodeRefused, InvalidGrant, InvalidRequest
+from proofkey.protocol.record import record
 from proofkey.protocol.records import AuthorizationCode, Client
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Redemption:
     """A token request with grant_type=authorization_code, as it was sent."""
 
@@ -25,7 +25,7 @@ class Redemption:
     resource: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ProvenCode:
     """A code that its own client presented with its own verifier, redirect_uri and in time."""
 

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from proofkey.protocol import pkce
@@ -23,6 +22,7 @@ from proofkey.protocol.errors import (
     UnsupportedResponseType,
 )
 from proofkey.protocol.parameters import Parameters
+from proofkey.protocol.record import record
 from proofkey.protocol.records import SECOND, Client, CodeChallenge, Workspace
 from proofkey.protocol.redirect_uri import ReturnAddress, find_redirect_uri
 from proofkey.protocol.resource import check_access, merge_audience
@@ -39,7 +39,7 @@ PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 _MAX_AGE_DIGITS = 9
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reply:
     """Where and how an answer goes: a proven address, and what the client gave us to carry back."""
 
@@ -48,7 +48,7 @@ class Reply:
     state: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AuthorizeRequest:
     """What was asked. `id` names the request, `asked_at` is when it was sealed, `browser` the hash of the browser's cookie."""
 
@@ -106,7 +106,7 @@ def parse_reply(params: Parameters, address: ReturnAddress) -> Reply:
     return Reply(address, known, params.values.get("state"))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Asking:
     """The circumstances of a request that are not in its parameters."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from proofkey.protocol.errors import InvalidRequest
+from proofkey.protocol.record import record
 from proofkey.protocol.records import Client, Json
 from proofkey.protocol.scope import CLAIMS_BY_SCOPE
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ClaimsRequest:
     """Claims asked for one by one. `subject` and `acrs` are demands that must be met, or the request fails."""
 

@@ -12,18 +12,18 @@ import hmac
 import re
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from proofkey.protocol.errors import InvalidClient, InvalidRequest
 from proofkey.protocol.parameters import CONTROL
+from proofkey.protocol.record import record
 from proofkey.protocol.records import Client
 
 _TOKEN68 = re.compile(rb"[A-Za-z0-9+/]+=*")
 _MAX_HEADER = 4_096
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Credentials:
     """Who the caller says it is, and with what."""
 

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from proofkey.protocol.authorize import AuthorizeRequest
@@ -16,6 +15,7 @@ from proofkey.protocol.errors import (
     LoginRequired,
     UnmetAuthentication,
 )
+from proofkey.protocol.record import record
 from proofkey.protocol.records import AuthorizationCode, Client, Consent, Session, SignedIn
 from proofkey.protocol.scope import OPENID_SCOPES
 
@@ -23,26 +23,26 @@ ACR_PASSWORD = "urn:proofkey:acr:password"
 ACRS = (ACR_PASSWORD,)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AskLogin:
     """Nobody suitable is signed in."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AskAccount:
     """Somebody is signed in, and the client wants the person to choose who they are here."""
 
     signed_in: SignedIn
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AskConsent:
     """The person has not yet allowed all of this."""
 
     signed_in: SignedIn
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Issue:
     """Nothing is left to ask: a code may be made for this person."""
 

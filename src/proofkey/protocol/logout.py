@@ -8,10 +8,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from proofkey.protocol.errors import Unanswerable
+from proofkey.protocol.record import record
 from proofkey.protocol.records import Client, Json
 from proofkey.protocol.redirect_uri import matches
 
@@ -20,7 +20,7 @@ KNOWN = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LogoutHint:
     """What a verified id_token_hint says: for which client, and which session."""
 
@@ -29,7 +29,7 @@ class LogoutHint:
     sid: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LogoutRequest:
     """A request to sign out; `return_url` is None where nothing may be redirected."""
 

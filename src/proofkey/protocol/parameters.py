@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import unquote_to_bytes
 
 from proofkey.protocol.errors import InvalidRequest
+from proofkey.protocol.record import record
 
 MAX_QUERY = 8_192
 MAX_BODY = 65_536
@@ -34,7 +35,7 @@ _LIMITS: Mapping[str, int] = {
 _LISTS = frozenset({"resource"})
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Parameters:
     """The known parameters of one request: single values, and the lists."""
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, TypeAlias
+
+from proofkey.protocol.record import record
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -32,7 +34,7 @@ def wire_id(row_id: bytes) -> str:
     return urlsafe_b64encode(row_id).rstrip(b"=").decode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Lifetimes:
     """How long things live, in milliseconds. The defaults are DESIGN's."""
 
@@ -48,7 +50,7 @@ class Lifetimes:
     session_absolute_for: int = 30 * DAY
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Api:
     """A protected resource of a workspace: an audience and its scopes, each in words a person understands."""
 
@@ -57,7 +59,7 @@ class Api:
     scopes: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Client:
     """An application, as registered (RFC 7591 §2 names the members)."""
 
@@ -90,7 +92,7 @@ class Client:
         return self.is_public or self.rotate_refresh_tokens
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Workspace:
     """One authorization server: an issuer with its own applications, scopes, people and look."""
 
@@ -107,7 +109,7 @@ class Workspace:
         return self.apis[0] if self.apis else None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class User:
     """A person. `epoch` grows when everything given before must end (password changed, recovered)."""
 
@@ -120,7 +122,7 @@ class User:
     disabled_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Session:
     """One browser's sign-in. `id` names the row and may stand in tokens; the cookie's value is only kept hashed."""
 
@@ -142,7 +144,7 @@ class Session:
         return wire_id(self.id)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Consent:
     """What a person allowed a client. Withdrawing removes the row; giving again makes a new `id`.
 
@@ -160,14 +162,14 @@ class Consent:
     given_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CodeChallenge:
     """A PKCE challenge, always S256: the 32 raw bytes of the digest (RFC 7636 §4.2)."""
 
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AuthorizationCode:
     """What a code says once opened. Its `id` becomes the grant's primary key: that is the single use."""
 
@@ -191,7 +193,7 @@ class AuthorizationCode:
     expires_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Grant:
     """One authorization: the unit of revocation, and the one row a sign-in leaves behind.
 
@@ -227,7 +229,7 @@ class Grant:
     revoked_for: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LiveGrant:
     """A grant found alive: not revoked, and its client, person, session and consent stand as they are now (law 10)."""
 
@@ -235,7 +237,7 @@ class LiveGrant:
     user: User | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SignedIn:
     """Who sits at a browser: a live session, its person, and the consent they gave the client in question."""
 

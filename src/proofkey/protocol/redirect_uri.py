@@ -8,9 +8,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from proofkey.protocol.errors import InvalidRequest, Unanswerable
+from proofkey.protocol.record import record
 from proofkey.protocol.records import ApplicationKind, Client
 
 _LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::([0-9]{1,5}))?((?:[/?].*)?)", re.ASCII | re.DOTALL)
@@ -43,7 +43,7 @@ _URI = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ReturnAddress:
     """A proven address: whoever holds one may redirect there. Only `find_redirect_uri` makes it."""
 
@@ -51,7 +51,7 @@ class ReturnAddress:
     was_sent: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ComparedPart:
     """One part of an address as requested and as registered; `same` is what the rules of matching say of it."""
 

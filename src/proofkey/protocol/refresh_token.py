@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from proofkey.protocol.errors import InvalidRequest, RefreshRefused
+from proofkey.protocol.record import record
 from proofkey.protocol.records import Client, Lifetimes, LiveGrant
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RefreshToken:
     """What an authentic refresh token says."""
 
@@ -28,7 +28,7 @@ class RefreshToken:
     key: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ProvenRefresh:
     """A refresh token of this client, alive as far as can be told without writing."""
 
@@ -41,7 +41,7 @@ class ProvenRefresh:
     idle_until: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Refresh:
     """A token request with grant_type=refresh_token, as it was sent."""
 

@@ -8,9 +8,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from proofkey.protocol.errors import InvalidScope, InvalidTarget
+from proofkey.protocol.record import record
 from proofkey.protocol.records import Api, Client, Workspace
 from proofkey.protocol.scope import OPENID_SCOPES, scope_for
 
@@ -56,7 +56,7 @@ def check_access(
     return scope, resources
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Access:
     """What one access token is for: its audience, and the scope it carries there."""
 

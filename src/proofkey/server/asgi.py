@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from proofkey.protocol.errors import InvalidRequest
 from proofkey.protocol.parameters import MAX_BODY, Parameters, parse
+from proofkey.protocol.record import record
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -34,7 +35,7 @@ class TransportRefused(Exception):
         self.headers = headers or []
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Response:
     """Status, headers in lower case, and body."""
 

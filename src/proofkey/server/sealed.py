@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 from operator import attrgetter
 
 import msgspec
 
 from proofkey.protocol.authorize import AuthorizeRequest
+from proofkey.protocol.record import record
 from proofkey.protocol.records import AuthorizationCode, CodeChallenge
 from proofkey.protocol.refresh_token import RefreshToken
 from proofkey.seal import Seal, SealBroken, decode_base64url, derive_key, encode_base64url
@@ -67,7 +67,7 @@ def open_request(seal: Seal, text: str, workspace_id: str) -> AuthorizeRequest:
     return request
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Ticket:
     """Binds a decision form to one session and one request, so that no other page can submit it."""
 

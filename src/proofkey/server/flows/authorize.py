@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from proofkey import jose
 from proofkey.protocol.authorization_response import code_fields, error_fields
@@ -25,6 +25,7 @@ from proofkey.protocol.id_token import TYP
 from proofkey.protocol.interaction import AskAccount, AskConsent, AskLogin, Issue, NextStep, new_code, next_step
 from proofkey.protocol.logout import read_hint
 from proofkey.protocol.parameters import MAX_CODE, Parameters
+from proofkey.protocol.record import record
 from proofkey.protocol.records import Client, SignedIn
 from proofkey.protocol.redirect_uri import find_redirect_uri
 from proofkey.seal import SealBroken
@@ -36,7 +37,7 @@ from proofkey.server.sealed import open_request, seal_code
 AGAIN = "start again from the application"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Visitor:
     """The browser that asks: hashes of its cookies, and where it connects from. Tabs opened at once made several."""
 
@@ -45,7 +46,7 @@ class Visitor:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Answer:
     """An answer for the client. `refusal` is None for a code."""
 
@@ -54,7 +55,7 @@ class Answer:
     refusal: OAuthError | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Show:
     """A page for the person, and the request it is about."""
 

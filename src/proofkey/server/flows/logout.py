@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from proofkey import jose
 from proofkey.protocol.id_token import TYP
 from proofkey.protocol.logout import LogoutHint, parse_logout, read_hint
 from proofkey.protocol.parameters import Parameters
+from proofkey.protocol.record import record
 from proofkey.protocol.records import Client, SignedIn
 from proofkey.server.engine import Engine
 from proofkey.server.flows.authorize import Visitor
@@ -17,7 +16,7 @@ from proofkey.server.sealed import Ticket, opens, seal_ticket
 PURPOSE = "sign_out"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SignedOut:
     """The session is over, or there was none. `return_url` is where the person may be sent, if anywhere."""
 
@@ -25,7 +24,7 @@ class SignedOut:
     return_url: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AskSignOut:
     """Nobody proved that this is the person's wish: ask."""
 

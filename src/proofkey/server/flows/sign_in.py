@@ -7,10 +7,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from proofkey.protocol.interaction import ACR_PASSWORD
 from proofkey.protocol.login_name import MAX_LOGIN_NAME, fold
+from proofkey.protocol.record import record
 from proofkey.protocol.records import Client, Session, SignedIn, User
 from proofkey.server.cookie import hash_cookie
 from proofkey.server.engine import Engine
@@ -25,7 +24,7 @@ from proofkey.server.store.contract import Throttled
 CHOICE = "account"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SignInRefused:
     """A sentence for the person; `reason` is for the log, `until` is set where waiting helps."""
 
@@ -34,7 +33,7 @@ class SignInRefused:
     until: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SignInDone:
     """The session is written; `cookie` is its value, which exists nowhere else."""
 

@@ -5,17 +5,16 @@ Order, everywhere: prove → write once → mint. Nothing here decides anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from proofkey import jose
 from proofkey.protocol import access_token, id_token
+from proofkey.protocol.record import record
 from proofkey.protocol.records import Client, Json, LiveGrant, seconds
 from proofkey.protocol.resource import Access
 from proofkey.server.entropy import Entropy, mint_id
 from proofkey.server.issuer import Issuer
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Mint:
     """Makes tokens for one issuer at one moment."""
 

@@ -16,10 +16,10 @@ A missing row means dead (law 10), and what is dead stays dead: enabling again o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from proofkey.protocol.authorization_code import ProvenCode
+from proofkey.protocol.record import record
 from proofkey.protocol.records import Client, Consent, Grant, LiveGrant, Session, SignedIn, User, Workspace
 from proofkey.protocol.refresh_token import ProvenRefresh
 
@@ -28,73 +28,73 @@ class StoreUnavailable(Exception):
     """The database did not answer; nothing is known to have been written."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Redeemed:
     """This call, and no other, spent the code."""
 
     live: LiveGrant
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CodeAlreadyUsed:
     """Someone else spent the code; the grant it made is dead."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AuthorizationGone:
     """Client, person, session or consent no longer stands as it did; nothing was written."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Rotated:
     """The refresh token was spent; the grant holds the new counter (the same one where the client does not rotate)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Retried:
     """The previous token again, within the leeway and before its successor was used: the same successor, nothing written."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RefreshReplayed:
     """A spent refresh token was used again; the grant is dead."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CounterAhead:
     """A token from the future of its row: a database restored from backup, or a leaked key. Refused, nothing written."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class GrantBegun:
     """The grant of a client without a person was written."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Allowed:
     """The attempt was counted and may go on."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Throttled:
     """Too many attempts; the next may come at *until* (milliseconds since 1970)."""
 
     until: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class UserKept:
     """The person and all their login names were written, or already stood so."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LoginNameTaken:
     """Another person signs in with *name*; nothing was written."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PurgePlace:
     """How far a workspace was swept: the number of a table, and the key in it that was last looked at."""
 
@@ -102,7 +102,7 @@ class PurgePlace:
     after: bytes | int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Purged:
     """So many rows are gone; `place` is where to go on, None where every table was walked to its end."""
 
@@ -117,7 +117,7 @@ AttemptOutcome: TypeAlias = Allowed | Throttled
 KeepUserOutcome: TypeAlias = UserKept | LoginNameTaken
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StoredKey:
     """A key as it lies in the database: private part encrypted under the master key, life told by two moments.
 
@@ -134,7 +134,7 @@ class StoredKey:
     public: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AuditEvent:
     """Something a person or an administrator did, or a replay that was detected. Holds ids only, never a secret."""
 
@@ -147,7 +147,7 @@ class AuditEvent:
     subject: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AttemptLimit:
     """One throttle bucket (0 to 65,535) and what it allows: *allowed* attempts in every *window_for* milliseconds."""
 

@@ -30,7 +30,10 @@ _BATCH = 256
 _GATHER_FOR = 0.001  # seconds, about what the disk takes to sync
 _TRIES = 3
 _TRIES_TO_OPEN = 100
-_SETTINGS = "PRAGMA synchronous=FULL; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF"
+_SETTINGS = (
+    "PRAGMA synchronous=FULL; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;"
+    "PRAGMA wal_autocheckpoint=4000"  # 16 MB: a page that changes again is copied back once
+)
 _UNAVAILABLE = (
     apsw.BusyError,
     apsw.LockedError,
