@@ -251,7 +251,7 @@ def _samples(prepared: Prepared, tls: ssl.SSLContext | None) -> Sequence[Listene
         return []
     from proofkey.demo.api import create_demo_api
     from proofkey.demo.app import create_demo_app
-    from proofkey.demo.description import sample_api, sample_client
+    from proofkey.demo.samples import sample_api, sample_client
 
     issuer = issuer_of(prepared)
     found: list[Listener] = []
