@@ -31,9 +31,9 @@ _REVOKED_AND_AUDITED = frozenset({"code_replayed", "refresh_replayed"})
 _NAMES = ", ".join(GRANT.split())
 _GIVEN = ", ".join(f":{name}" for name in GRANT.split())
 
-_PERSON = ", ".join(
+_PERSON = ", ".join(  # of whom the grant, being live, already says the rest
     f"(SELECT {name} FROM users WHERE users.workspace_id = grants.workspace_id AND users.id = grants.user_id)"  # noqa: S608
-    for name in USER.split()
+    for name in ("username", "claims", "password_hash")
 )
 _IS_DUE = """sessions.workspace_id = :workspace_id AND sessions.ended_at IS NULL
     AND sessions.idle_until < sessions.expires_at
@@ -106,9 +106,10 @@ class Grants(Recorder):
                 yield from self._revoke(grant.workspace_id, grant.id, "code_replayed", now)
                 return CodeAlreadyUsed()
             return Redeemed(LiveGrant(grant, (yield from _find_person(grant))))
-        *person, is_due = kept[0]
+        username, claims, password_hash, is_due = kept[0]
         if is_due:
             yield EXTEND_SESSION, (grant.workspace_id, grant.session_id, now)
+        person = (grant.workspace_id, grant.user_id, username, claims, grant.user_epoch, password_hash, None)
         return Redeemed(LiveGrant(grant, None if grant.user_id is None else user_of(person)))
 
     async def rotate_refresh(self, proven: ProvenRefresh, now: int) -> RotateOutcome:
