@@ -2,60 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import secrets
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 import httpx2
 
+from tests.attempt import ALL_SCOPES, Attempt
 from tests.dev_server import DevServer
 from tests.person import Person, client_of
-
-ALL_SCOPES = "openid profile email notes:read notes:write"
-
-
-def s256(code_verifier: str) -> str:
-    """The challenge of *code_verifier* (RFC 7636 §4.2), written here a second time on purpose."""
-    return base64.urlsafe_b64encode(hashlib.sha256(code_verifier.encode("ascii")).digest()).rstrip(b"=").decode()
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One sign-in from the client's side."""
-
-    client_id: str
-    redirect_uri: str
-    scope: str = ALL_SCOPES
-    code_verifier: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    state: str = field(default_factory=lambda: secrets.token_urlsafe(16))
-    nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
-
-    @property
-    def query(self) -> dict[str, str]:
-        """The authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3)."""
-        return {
-            "response_type": "code",
-            "client_id": self.client_id,
-            "redirect_uri": self.redirect_uri,
-            "scope": self.scope,
-            "state": self.state,
-            "nonce": self.nonce,
-            "code_challenge": s256(self.code_verifier),
-            "code_challenge_method": "S256",
-        }
-
-    def redemption(self, code: str) -> dict[str, str]:
-        """The token request (RFC 6749 §4.1.3)."""
-        return {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": self.redirect_uri,
-            "client_id": self.client_id,
-            "code_verifier": self.code_verifier,
-        }
 
 
 class RelyingParty:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from tests.attempt import Attempt
 from tests.dev_server import DevServer, StartDev
 from tests.journeys.declaration import write_declaration
 from tests.person import Person
-from tests.relying_party import Attempt, RelyingParty
+from tests.relying_party import RelyingParty
 from tests.wire import Answer, Connection, get, post_form
 
 REQUESTS = 10_000

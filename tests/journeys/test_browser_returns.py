@@ -10,9 +10,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 from playwright.async_api import Browser, CDPSession, Page, Route, expect
 
+from tests.attempt import Attempt
 from tests.browser import complaints_of, window
 from tests.dev_server import DevServer
-from tests.relying_party import Attempt, RelyingParty
+from tests.relying_party import RelyingParty
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

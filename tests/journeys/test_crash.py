@@ -11,9 +11,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from proofkey.server.store import open_store
+from tests.attempt import Attempt
 from tests.dev_server import DevServer, StartDev
 from tests.person import Person
-from tests.relying_party import Attempt, RelyingParty
+from tests.relying_party import RelyingParty
 from tests.wire import Answer, Connection, get, post_form
 
 CRASHES = 20

@@ -16,9 +16,9 @@ import pytest
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
+from tests.attempt import ALL_SCOPES
 from tests.dev_server import DevServer, StartDev
 from tests.person import Person
-from tests.relying_party import ALL_SCOPES
 
 NODE = Path(sys.executable).with_name("node")
 DRIVER = Path(__file__).with_name("openid_client.mjs")

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 import httpx2
 import pytest
 
+from tests.attempt import s256
 from tests.dev_server import DevServer
 from tests.person import Person
-from tests.relying_party import RelyingParty, s256
+from tests.relying_party import RelyingParty
 
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 LONG = "a-verifier_of.its~own.with-sixty-six-characters-and-no-hash-in-it"

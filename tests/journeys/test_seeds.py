@@ -16,9 +16,10 @@ import httpx2
 import pytest
 
 from proofkey.protocol.pkce import challenge_for, encode_challenge
+from tests.attempt import s256
 from tests.dev_server import DevServer
 from tests.person import Person, form_with, sent_back
-from tests.relying_party import RelyingParty, s256
+from tests.relying_party import RelyingParty
 
 NODE = Path(sys.executable).with_name("node")
 

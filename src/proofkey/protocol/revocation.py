@@ -7,9 +7,12 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 
 from proofkey.protocol.errors import InvalidRequest
+from proofkey.protocol.records import Client, Grant
+from proofkey.protocol.refresh_token import RefreshToken, hash_secret
 
 
 def parse_revocation(params: Mapping[str, str]) -> str:
@@ -18,3 +21,15 @@ def parse_revocation(params: Mapping[str, str]) -> str:
     if token is None:
         raise InvalidRequest("token_missing", "token is required")
     return token
+
+
+def may_revoke_access(client: Client, grant: Grant) -> bool:
+    """True for the client the access token was issued to (RFC 7009 §2.1)."""
+    return grant.client_id == client.id
+
+
+def may_revoke_grant(client: Client, grant: Grant, token: RefreshToken) -> bool:
+    """True for the client whose authentic refresh token this is; its counter does not matter."""
+    if grant.client_id != client.id or grant.refresh_hash is None:
+        return False
+    return hmac.compare_digest(hash_secret(token.secret), grant.refresh_hash)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proofkey.protocol.errors import InvalidToken, RefreshRefused
 from proofkey.protocol.records import Client
-from proofkey.protocol.refresh_token import hash_secret
+from proofkey.protocol.revocation import may_revoke_access, may_revoke_grant
 from proofkey.server.flows import access_token
 from proofkey.server.flows.access_token import KnownSignatures
 from proofkey.server.flows.refresh_token import read_token
@@ -28,9 +28,8 @@ async def _revoke_refresh(text: str, client: Client, issuer: Issuer, store: Gran
     except RefreshRefused:
         return
     live = await store.find_grant(token.workspace_id, token.grant_id, now)
-    if live is None or live.grant.client_id != client.id or live.grant.refresh_hash != hash_secret(token.secret):
-        return
-    await store.revoke_grant(token.workspace_id, token.grant_id, "revoked_by_client", now)
+    if live is not None and may_revoke_grant(client, live.grant, token):
+        await store.revoke_grant(token.workspace_id, token.grant_id, "revoked_by_client", now)
 
 
 async def _revoke_access(
@@ -41,5 +40,5 @@ async def _revoke_access(
         live = await access_token.find_alive(token, issuer, store, now)
     except InvalidToken:
         return
-    if live.grant.client_id == client.id:
+    if may_revoke_access(client, live.grant):
         await store.revoke_access(issuer.workspace.id, token.grant_id, now)
