@@ -69,4 +69,4 @@ format: $(VENV)/dev.stamp
 
 locks: $(VENV)/dev.stamp
 	$(UV_COMPILE) pyproject.toml --extra server --extra postgres --group build -o requirements/run.txt
-	$(UV_COMPILE) pyproject.toml --extra server --extra postgres --extra client --group build --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(UV_COMPILE) pyproject.toml --extra server --extra postgres --extra client --extra redis --group build --group dev -c requirements/run.txt -o requirements/dev.txt
