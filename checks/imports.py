@@ -61,6 +61,7 @@ NO_FRAMEWORK = frozenset(FRAMEWORKS)
 PARTS = {
     "protocol": Part((), frozenset()),
     "jose": Part(("protocol.errors",), frozenset({"joserfc", "cryptography", "msgspec"})),
+    "possession": Part(("protocol",), frozenset({"cryptography", "msgspec"})),
     "seal": Part(("protocol.errors",), frozenset({"cryptography", "msgspec"})),
     "server.config": Part(("protocol",)),
     "server.clock": Part(()),
@@ -79,8 +80,12 @@ PARTS = {
     "server.admin": Part(EDGE),
     "server.app": Part(None),
     "server": Part(FLOW),
-    "client": Part(("protocol", "jose", "seal"), unwelcome=frozenset({"starlette", "uvicorn", "apsw", "asyncpg"})),
-    "guard": Part(("protocol", "jose"), unwelcome=frozenset({"uvicorn", "apsw", "asyncpg", "jinja2", "click"})),
+    "client": Part(
+        ("protocol", "jose", "possession", "seal"), unwelcome=frozenset({"starlette", "uvicorn", "apsw", "asyncpg"})
+    ),
+    "guard": Part(
+        ("protocol", "jose", "possession"), unwelcome=frozenset({"uvicorn", "apsw", "asyncpg", "jinja2", "click"})
+    ),
     "testing": Part(None, never=STORE_INSIDES),
     "cli": Part(None, never=STORE_INSIDES),
     "demo": Part(None, never=STORE_INSIDES),
@@ -102,6 +107,7 @@ IMPURE_PLACES = (
     "server.store.sqlite",
     "server.local_ca",
     "guard.keys",
+    "client.issuer",
     "client.loopback",
     "cli",
     "demo",

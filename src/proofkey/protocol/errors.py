@@ -173,6 +173,18 @@ class InsufficientScope(OAuthError):
     code = "insufficient_scope"
 
 
+class InvalidDpopProof(OAuthError):
+    """A DPoP proof that proves nothing, or not this request's (RFC 9449 §5, §7.1)."""
+
+    code = "invalid_dpop_proof"
+
+
+class UseDpopNonce(OAuthError):
+    """A good DPoP proof without the nonce that is asked for; `DPoP-Nonce` beside the refusal has one (RFC 9449 §8, §9)."""
+
+    code = "use_dpop_nonce"
+
+
 class ServerError(OAuthError):
     """A bug of ours; the traceback is in our log."""
 

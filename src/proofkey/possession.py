@@ -1,0 +1,159 @@
+"""Signatures that prove possession: the one place where the key in a header is used (RFC 9449 §4.2, RFC 7515 §4.1.3).
+
+1. Such a key says nothing of who the signer is: only that whoever sent this holds it. A token's `cnf` gives it meaning.
+2. The header is judged by `protocol.dpop` before its key is built; its signature is verified by exactly that key.
+3. A client signs all its proofs with one header, so headers that were judged are kept, a bounded number of them.
+"""
+
+from __future__ import annotations
+
+from binascii import Error as NotBase64
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+
+from proofkey.protocol.dpop import ProofKey, check_header, thumbprint
+from proofkey.protocol.errors import InvalidDpopProof
+
+MAX_PROOF = 8_192
+KEPT_HEADERS = 1_024
+PublicKey: TypeAlias = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
+_CURVES: Mapping[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1()}
+_ECDSA = {"ES256": ec.ECDSA(hashes.SHA256()), "ES384": ec.ECDSA(hashes.SHA384())}
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
+_PLAIN = bytes.maketrans(b"-_+/", b"+/??")
+_MALFORMED = "The DPoP proof must be one signed JWT in compact form"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedProof:
+    """What the holder of a key signed, and that key's thumbprint. Whether it fits the request is another question."""
+
+    jkt: str
+    claims: Mapping[str, Any]
+
+
+class HolderKey:
+    """A P-256 key whose public half travels in the header of what it signs. It lives as long as this object, or *private_der*."""
+
+    __slots__ = ("_head", "_private", "jkt", "public_jwk")
+
+    def __init__(self, private_der: bytes) -> None:
+        private = serialization.load_der_private_key(private_der, password=None)
+        if not isinstance(private, ec.EllipticCurvePrivateKey) or private.curve.name != "secp256r1":
+            raise ValueError("a key that proves possession is a P-256 key in PKCS#8 DER")
+        numbers = private.public_key().public_numbers()
+        x, y = (_encode(number.to_bytes(32, "big")).decode("ascii") for number in (numbers.x, numbers.y))
+        self._private = private
+        self.public_jwk = {"crv": "P-256", "kty": "EC", "x": x, "y": y}
+        self.jkt = thumbprint(self.public_jwk)
+        header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": self.public_jwk}
+        self._head = _encode(msgspec.json.encode(header)) + b"."
+
+    @classmethod
+    def generate(cls) -> HolderKey:
+        """A new key."""
+        return cls(_to_der(ec.generate_private_key(ec.SECP256R1())))
+
+    def to_der(self) -> bytes:
+        """The private key as PKCS#8 DER, unencrypted."""
+        return _to_der(self._private)
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """A DPoP proof over *claims*."""
+        message = self._head + _encode(msgspec.json.encode(claims))
+        r, s = decode_dss_signature(self._private.sign(message, _ECDSA["ES256"]))
+        return (message + b"." + _encode(r.to_bytes(32, "big") + s.to_bytes(32, "big"))).decode("ascii")
+
+
+def verify_proof(proof: str) -> VerifiedProof:
+    """The claims of a DPoP proof whose signature verifies with the key it brings (RFC 9449 §4.3, checks 2 to 7).
+
+    Raises `InvalidDpopProof`.
+    """
+    if len(proof) > MAX_PROOF or not proof.isascii():
+        raise InvalidDpopProof("dpop_proof_too_long", "The DPoP proof must be ASCII of at most 8192 characters")
+    message, _, signature = proof.encode("ascii").rpartition(b".")
+    head, _, body = message.partition(b".")
+    key, public = _read_header(head)
+    try:
+        _verify(key.alg, public, _decode(signature), message)
+    except InvalidSignature:
+        raise InvalidDpopProof("dpop_signature_wrong", "The DPoP proof is not signed by the key it brings") from None
+    return VerifiedProof(key.jkt, _read_object(_decode(body)))
+
+
+@lru_cache(maxsize=KEPT_HEADERS)
+def _read_header(head: bytes) -> tuple[ProofKey, PublicKey]:
+    key = check_header(_read_object(_decode(head)))
+    try:
+        return key, _public_key(key.jwk)
+    except ValueError:
+        raise InvalidDpopProof("dpop_key_impossible", "jwk of the DPoP proof is no point of its curve") from None
+
+
+def _public_key(jwk: Mapping[str, str]) -> PublicKey:
+    if jwk["kty"] == "OKP":
+        return ed25519.Ed25519PublicKey.from_public_bytes(_decode(jwk["x"].encode()))
+    if jwk["kty"] == "RSA":
+        return rsa.RSAPublicNumbers(_number(jwk["e"]), _number(jwk["n"])).public_key()
+    return ec.EllipticCurvePublicNumbers(_number(jwk["x"]), _number(jwk["y"]), _CURVES[jwk["crv"]]).public_key()
+
+
+def _verify(alg: str, public: PublicKey, signature: bytes, message: bytes) -> None:
+    """Raises `InvalidSignature`. The key's kind was fitted to *alg* when the header was judged."""
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        half = (public.key_size + 7) // 8
+        if len(signature) != 2 * half:
+            raise InvalidSignature
+        r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
+        public.verify(encode_dss_signature(r, s), message, _ECDSA[alg])
+    elif isinstance(public, rsa.RSAPublicKey):
+        digest = hashes.SHA256()
+        scheme = padding.PSS(padding.MGF1(digest), digest.digest_size) if alg == "PS256" else padding.PKCS1v15()
+        public.verify(signature, message, scheme, digest)
+    else:
+        public.verify(signature, message)
+
+
+def _read_object(octets: bytes) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(octets)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidDpopProof("dpop_proof_not_json", _MALFORMED)
+    return found
+
+
+def _decode(part: bytes) -> bytes:
+    """The octets of canonical base64url: one proof, one spelling."""
+    try:
+        octets = a2b_base64(part.translate(_PLAIN) + b"=" * (-len(part) % 4), strict_mode=True)
+    except NotBase64:
+        octets = b""
+    if not part or _encode(octets) != part:
+        raise InvalidDpopProof("dpop_proof_malformed", _MALFORMED)
+    return octets
+
+
+def _encode(octets: bytes) -> bytes:
+    return b2a_base64(octets, newline=False).translate(_URLSAFE, b"=")
+
+
+def _number(part: str) -> int:
+    return int.from_bytes(_decode(part.encode("ascii")), "big")
+
+
+def _to_der(private: ec.EllipticCurvePrivateKey) -> bytes:
+    return private.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
