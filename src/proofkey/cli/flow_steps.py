@@ -11,8 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import click
 
-from proofkey.client.http import HttpResponse
-from proofkey.client.messages import HttpRequest, printable
+from proofkey.client.messages import HttpRequest, HttpResponse, printable
 
 Shown: TypeAlias = Mapping[str, Any]
 _HIDDEN = "(not shown)"

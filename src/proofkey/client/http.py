@@ -1,27 +1,21 @@
-"""Sending a client's requests over a real network, synchronously: bounded, without redirects, without surprises."""
+"""Sending a client's requests over a real network, with and without an event loop: bounded, without redirects."""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
 
-from proofkey.client.messages import HttpRequest, ResponseRefused
+from proofkey.client.conversation import Conversation, advance
+from proofkey.client.messages import HttpRequest, HttpResponse, ResponseRefused
 
+Answer = TypeVar("Answer")
 MAX_RESPONSE = 1_048_576
-
-
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
-    """What came back; header names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
+TIMEOUT = 15.0
+"""Seconds to wait for a connection, and for each next piece of an answer."""
 
 
 class Network:
@@ -31,8 +25,7 @@ class Network:
     """
 
     def __init__(self, issuer: str, *, ca_file: Path | None = None) -> None:
-        tls = True if ca_file is None else ssl.create_default_context(cafile=ca_file)
-        self._client = httpx2.Client(verify=tls, timeout=15.0, trust_env=issuer.startswith("https:"))
+        self._client = httpx2.Client(verify=_trusting(ca_file), timeout=TIMEOUT, trust_env=issuer.startswith("https:"))
 
     def __enter__(self) -> Network:
         """Itself, to be closed at the end of the block."""
@@ -52,6 +45,58 @@ class Network:
         except httpx2.HTTPError as failure:
             raise _no_answer(request.url, failure) from failure
 
+    def run(self, conversation: Conversation[Answer]) -> Answer:
+        """Hold *conversation* to its end: what it returns, or what it or `send` raises."""
+        step = advance(conversation, None)
+        while isinstance(step, HttpRequest):
+            step = advance(conversation, self.send(step))
+        return step.answer
+
+
+class AsyncNetwork:
+    """`Network` for an event loop. *ca_file* is trusted beside nothing else."""
+
+    def __init__(self, issuer: str, *, ca_file: Path | None = None) -> None:
+        self._client = httpx2.AsyncClient(
+            verify=_trusting(ca_file), timeout=TIMEOUT, trust_env=issuer.startswith("https:")
+        )
+
+    async def __aenter__(self) -> AsyncNetwork:
+        """Itself, to be closed at the end of the block."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close all connections."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Send *request*. Raises `ResponseRefused` where nobody answers, nobody who can be believed, or without end."""
+        try:
+            async with self._client.stream(
+                request.method, request.url, headers=list(request.headers), content=request.body
+            ) as answer:
+                body = bytearray()
+                async for chunk in answer.aiter_bytes():
+                    _append(body, chunk)
+                return HttpResponse(answer.status_code, dict(answer.headers), bytes(body))
+        except httpx2.HTTPError as failure:
+            raise _no_answer(request.url, failure) from failure
+
+    async def run(self, conversation: Conversation[Answer]) -> Answer:
+        """Hold *conversation* to its end: what it returns, or what it or `send` raises."""
+        step = advance(conversation, None)
+        while isinstance(step, HttpRequest):
+            step = advance(conversation, await self.send(step))
+        return step.answer
+
+
+def _trusting(ca_file: Path | None) -> ssl.SSLContext | bool:
+    return True if ca_file is None else ssl.create_default_context(cafile=ca_file)
+
 
 def _no_answer(url: str, failure: httpx2.HTTPError) -> ResponseRefused:
     """The refusal in place of an answer; it names where we asked, and nothing of the query."""
@@ -70,7 +115,11 @@ def _no_answer(url: str, failure: httpx2.HTTPError) -> ResponseRefused:
 def _read_bounded(answer: httpx2.Response) -> bytes:
     body = bytearray()
     for chunk in answer.iter_bytes():
-        body += chunk
-        if len(body) > MAX_RESPONSE:
-            raise ResponseRefused("response_too_long", "The server's answer has no end")
+        _append(body, chunk)
     return bytes(body)
+
+
+def _append(body: bytearray, chunk: bytes) -> None:
+    if len(body) + len(chunk) > MAX_RESPONSE:
+        raise ResponseRefused("response_too_long", "The server's answer has no end")
+    body += chunk

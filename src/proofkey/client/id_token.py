@@ -8,7 +8,7 @@ from proofkey import jose
 from proofkey.client.messages import Claims, ResponseRefused
 from proofkey.protocol.records import SECOND
 
-LEEWAY_FOR = 30 * SECOND
+LEEWAY_FOR = 60 * SECOND
 
 
 class IdTokenRefused(ResponseRefused):
@@ -23,6 +23,7 @@ def check_id_token(
     expected_nonce: str,
     now: int,
     access_token: str | None = None,
+    leeway_for: int = LEEWAY_FOR,
 ) -> str:
     """Hold the claims of a verified ID token against the login it should answer, at *now* (milliseconds); returns `sub`.
 
@@ -31,7 +32,7 @@ def check_id_token(
     subject = _check_about(claims, expected_issuer, expected_client_id)
     if claims.get("nonce") != expected_nonce:
         raise IdTokenRefused("id_token_nonce_differs", "nonce of the ID token is not the one of this login")
-    _check_times(claims, now)
+    _check_times(claims, now, leeway_for)
     at_hash = claims.get("at_hash")
     if at_hash is not None and access_token is not None and at_hash != jose.left_half_hash(access_token):
         raise IdTokenRefused("id_token_at_hash_differs", "at_hash of the ID token is of another access token")
@@ -39,12 +40,18 @@ def check_id_token(
 
 
 def check_refreshed_id_token(
-    claims: Claims, *, expected_issuer: str, expected_client_id: str, expected_subject: str, now: int
+    claims: Claims,
+    *,
+    expected_issuer: str,
+    expected_client_id: str,
+    expected_subject: str,
+    now: int,
+    leeway_for: int = LEEWAY_FOR,
 ) -> None:
     """An ID token that came with a refresh is about the same person (OpenID Connect Core §12.2)."""
     if _check_about(claims, expected_issuer, expected_client_id) != expected_subject:
         raise IdTokenRefused("id_token_subject_differs", "sub of the refreshed ID token is another person")
-    _check_times(claims, now)
+    _check_times(claims, now, leeway_for)
 
 
 def _check_about(claims: Claims, expected_issuer: str, expected_client_id: str) -> str:
@@ -60,13 +67,13 @@ def _check_about(claims: Claims, expected_issuer: str, expected_client_id: str) 
     return subject
 
 
-def _check_times(claims: Claims, now: int) -> None:
+def _check_times(claims: Claims, now: int, leeway_for: int) -> None:
     expires_at, issued_at = _moment(claims.get("exp")), _moment(claims.get("iat"))
     if expires_at is None or issued_at is None:
         raise IdTokenRefused("id_token_times_malformed", "exp or iat of the ID token is missing or no number")
-    if now >= expires_at + LEEWAY_FOR:
+    if now >= expires_at + leeway_for:
         raise IdTokenRefused("id_token_expired", "The ID token has expired: compare the clocks")
-    if now < issued_at - LEEWAY_FOR:
+    if now < issued_at - leeway_for:
         raise IdTokenRefused("id_token_from_the_future", "The ID token was issued in the future: compare the clocks")
 
 

@@ -10,7 +10,7 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote_plus, urlencode
 
 from proofkey.protocol.errors import Refusal
@@ -30,12 +30,25 @@ class HttpRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """What came back; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Registration:
-    """What a client knows about itself: as registered, to the byte. A public client has no secret."""
+    """What a client knows about itself: as registered, to the byte. A public client has no secret.
+
+    With a secret it authenticates by *authentication*, which must be what the issuer registered.
+    """
 
     client_id: str
     redirect_uri: str
     client_secret: str | None = field(default=None, repr=False)
+    authentication: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
 
 
 class ResponseRefused(Refusal):
@@ -64,10 +77,13 @@ def printable(text: object) -> str:
 
 
 def form_request(url: str, parameters: Mapping[str, str], registration: Registration) -> HttpRequest:
-    """A form that the client authenticates: by Basic with a secret, else by its client_id alone (RFC 6749 §2.3.1)."""
+    """A form that the client authenticates: with its secret, else by its client_id alone (RFC 6749 §2.3.1)."""
     headers = [("accept", "application/json"), ("content-type", "application/x-www-form-urlencoded")]
     if registration.client_secret is None:
         parameters = {**parameters, "client_id": registration.client_id}
+    elif registration.authentication == "client_secret_post":
+        secret = {"client_id": registration.client_id, "client_secret": registration.client_secret}
+        parameters = {**parameters, **secret}
     else:
         pair = f"{quote_plus(registration.client_id)}:{quote_plus(registration.client_secret)}"
         headers.append(("authorization", f"Basic {b64encode(pair.encode('ascii')).decode('ascii')}"))

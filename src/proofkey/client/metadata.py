@@ -17,6 +17,8 @@ _ENDPOINTS = (
     "revocation_endpoint",
     "introspection_endpoint",
     "end_session_endpoint",
+    "device_authorization_endpoint",
+    "registration_endpoint",
 )
 
 
@@ -32,6 +34,8 @@ class ServerMetadata:
     revocation_endpoint: str | None
     introspection_endpoint: str | None
     end_session_endpoint: str | None
+    device_authorization_endpoint: str | None
+    registration_endpoint: str | None
     names_itself: bool
 
 
@@ -41,8 +45,11 @@ def metadata_requests(issuer: str) -> tuple[HttpRequest, HttpRequest]:
     return first, second
 
 
-def read_metadata(status: int, body: bytes, *, expected_issuer: str) -> ServerMetadata:
-    """Metadata that name *expected_issuer* to the byte and have what this flow needs. Raises `ResponseRefused`."""
+def read_metadata(status: int, body: bytes, *, expected_issuer: str, s256_announced: bool = True) -> ServerMetadata:
+    """Metadata that name *expected_issuer* to the byte and have what this flow needs. Raises `ResponseRefused`.
+
+    S256 must be announced unless *s256_announced* is false: for issuers that are known to do what they do not say.
+    """
     if status != 200:
         raise ResponseRefused("metadata_not_found", "The issuer has no metadata at its well-known address")
     metadata = read_object(status, body)
@@ -54,7 +61,7 @@ def read_metadata(status: int, body: bytes, *, expected_issuer: str) -> ServerMe
             parameters=[f"asked for {expected_issuer}", f"it names itself {printable(named)}"],
         )
     methods = metadata.get("code_challenge_methods_supported")
-    if not isinstance(methods, list) or "S256" not in methods:
+    if s256_announced and not (isinstance(methods, list) and "S256" in methods):
         raise ResponseRefused("metadata_without_s256", "The issuer does not announce PKCE with S256")
     return ServerMetadata(
         issuer=expected_issuer,

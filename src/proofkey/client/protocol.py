@@ -11,6 +11,7 @@ import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
 from proofkey.client.messages import (
@@ -25,6 +26,7 @@ from proofkey.client.messages import (
 from proofkey.client.metadata import ServerMetadata
 from proofkey.protocol.pkce import challenge_for, encode_challenge
 
+TokenType: TypeAlias = Literal["Bearer", "DPoP"]
 ENTROPY = 96
 """How many random bytes one login takes."""
 
@@ -41,6 +43,7 @@ class PendingLogin:
     state: str
     nonce: str
     code_verifier: str = field(repr=False)
+    resource: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,17 @@ class Callback:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A token response (RFC 6749 §5.1); `expires_in` in seconds, `scope` None where it is what was asked for."""
+    """A token response (RFC 6749 §5.1); `expires_in` in seconds, `scope` None where it is what was asked for.
+
+    A token of type DPoP opens nothing without the key that proved itself to get it (RFC 9449 §5).
+    """
 
     access_token: str = field(repr=False)
     expires_in: int | None
     refresh_token: str | None = field(repr=False)
     id_token: str | None = field(repr=False)
     scope: str | None
+    token_type: TokenType = "Bearer"
 
 
 def begin_login(
@@ -68,11 +75,13 @@ def begin_login(
     *,
     scope: str,
     entropy: bytes,
+    resource: str | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> PendingLogin:
     """A new login with its own verifier, state and nonce, made of `ENTROPY` random bytes that are used for nothing else.
 
-    *extra* are further parameters (`prompt`, `resource`, `login_hint` …); they cannot replace those of the flow.
+    *resource* is the API that the access token is for, as its absolute URI (RFC 8707 §2).
+    *extra* are further parameters (`prompt`, `login_hint` …); they cannot replace those of the flow.
     """
     if len(entropy) != ENTROPY:
         raise ValueError(f"entropy must be {ENTROPY} random bytes")
@@ -87,6 +96,7 @@ def begin_login(
         "nonce": nonce,
         "code_challenge": encode_challenge(challenge_for(code_verifier)),
         "code_challenge_method": "S256",
+        **_named("resource", resource),
     }
     endpoint = metadata.authorization_endpoint
     return PendingLogin(
@@ -98,7 +108,12 @@ def begin_login(
         state=state,
         nonce=nonce,
         code_verifier=code_verifier,
+        resource=resource,
     )
+
+
+def _named(name: str, value: str | None) -> dict[str, str]:
+    return {} if value is None else {name: value}
 
 
 def _encode(random: bytes) -> str:
@@ -113,7 +128,19 @@ def read_callback(url: str, pending: PendingLogin) -> Callback:
     address, _, query = url.partition("#")[0].partition("?")
     if address != pending.registration.redirect_uri.partition("?")[0]:
         raise ResponseRefused("callback_address_differs", "The answer came to another address than redirect_uri")
-    sent = parse_qsl(query, keep_blank_values=True, max_num_fields=64)
+    return _read_answer(query, pending)
+
+
+def read_form_post(body: bytes, pending: PendingLogin) -> Callback:
+    """`read_callback` for the body of `response_mode=form_post` (OAuth 2.0 Form Post Response Mode §2)."""
+    return _read_answer(body.decode("utf-8", "replace"), pending)
+
+
+def _read_answer(form: str, pending: PendingLogin) -> Callback:
+    try:
+        sent = parse_qsl(form, keep_blank_values=True, max_num_fields=64)
+    except ValueError:
+        raise ResponseRefused("callback_too_long", "The answer says too many things") from None
     answer = dict(sent)
     if len(answer) != len(sent):
         raise ResponseRefused("callback_repeats", "The answer says something twice")
@@ -143,30 +170,39 @@ def token_request(endpoint: str, callback: Callback) -> HttpRequest:
         "code": callback.code,
         "redirect_uri": registration.redirect_uri,
         "code_verifier": callback.pending.code_verifier,
+        **_named("resource", callback.pending.resource),
     }
     return form_request(endpoint, parameters, registration)
 
 
 def refresh_request(
-    endpoint: str, registration: Registration, refresh_token: str, *, scope: str | None = None
+    endpoint: str,
+    registration: Registration,
+    refresh_token: str,
+    *,
+    scope: str | None = None,
+    resource: str | None = None,
 ) -> HttpRequest:
-    """The use of a refresh token (RFC 6749 §6); *scope* narrows."""
-    narrowed = {} if scope is None else {"scope": scope}
+    """The use of a refresh token (RFC 6749 §6); *scope* narrows, *resource* says which API it is for (RFC 8707 §2.2)."""
+    narrowed = {**_named("scope", scope), **_named("resource", resource)}
     parameters = {"grant_type": "refresh_token", "refresh_token": refresh_token, **narrowed}
     return form_request(endpoint, parameters, registration)
 
 
-def read_tokens(status: int, body: bytes) -> Tokens:
-    """The tokens of a token response. Raises `ServerRefused` or `ResponseRefused`."""
+def read_tokens(status: int, body: bytes, *, expected_type: TokenType = "Bearer") -> Tokens:
+    """The tokens of a token response. Raises `ServerRefused` or `ResponseRefused`.
+
+    A client that proved possession expects DPoP and takes nothing less (RFC 9449 §5).
+    """
     answer = read_object(status, body)
-    if str(answer.get("token_type")).lower() != "bearer":
-        raise ResponseRefused("token_type_unknown", "token_type is not Bearer: this client cannot use such a token")
+    if str(answer.get("token_type")).lower() != expected_type.lower():
+        raise ResponseRefused("token_type_differs", "token_type is not the one this client can use and asked for")
     texts = {name: answer.get(name) for name in ("access_token", "refresh_token", "id_token", "scope")}
     expires_in = answer.get("expires_in")
     counted = expires_in is None or (type(expires_in) is int and expires_in >= 0)
     if not texts["access_token"] or not counted or not all(isinstance(text, str | None) for text in texts.values()):
         raise ResponseRefused("tokens_malformed", "The token response lacks access_token or has a wrong type in it")
-    return Tokens(expires_in=expires_in, **texts)  # type: ignore[arg-type]
+    return Tokens(expires_in=expires_in, token_type=expected_type, **texts)  # type: ignore[arg-type]
 
 
 def userinfo_request(endpoint: str, access_token: str) -> HttpRequest:

@@ -1,0 +1,263 @@
+"""One issuer as one client sees it: every exchange of the flow, each a conversation (RFC 6749, OpenID Connect Core §3.1).
+
+1. Metadata and keys are kept for ten minutes; a key that is not known is looked for once more, and not twice in half a minute.
+2. Tokens are handed out after the ID token was verified: signature, issuer, audience, nonce, times (§3.1.3.7).
+3. A client with a `DpopKey` proves possession in each token request, and takes no token that is not bound to it (RFC 9449).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from proofkey import jose
+from proofkey.client.conversation import Conversation
+from proofkey.client.id_token import LEEWAY_FOR, IdTokenRefused, check_id_token, check_refreshed_id_token
+from proofkey.client.messages import Claims, HttpRequest, HttpResponse, Registration, ResponseRefused, read_object
+from proofkey.client.metadata import ServerMetadata, metadata_requests, read_metadata
+from proofkey.client.protocol import (
+    ENTROPY,
+    Callback,
+    PendingLogin,
+    Tokens,
+    TokenType,
+    begin_login,
+    read_revocation,
+    read_tokens,
+    read_userinfo,
+    refresh_request,
+    revocation_request,
+    token_request,
+    userinfo_request,
+)
+from proofkey.protocol.records import MINUTE, SECOND
+
+if TYPE_CHECKING:
+    from proofkey.client.dpop import DpopKey
+
+KEPT_FOR = 10 * MINUTE
+COOL_DOWN_FOR = 30 * SECOND
+
+
+def wall_clock() -> int:
+    """Milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """What a code or a refresh token was traded for; `claims` are the verified ID token's, None where there is none."""
+
+    tokens: Tokens
+    claims: Claims | None
+
+
+class Issuer:
+    """Conversations of the client *registration* with *issuer*. May be used by many logins at once.
+
+    *dpop_key* makes every token of this client bound to that key. *s256_announced* false accepts an issuer whose metadata
+    do not say that it knows PKCE; the challenge is sent all the same.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        registration: Registration,
+        *,
+        dpop_key: DpopKey | None = None,
+        clock: Callable[[], int] = wall_clock,
+        entropy: Callable[[int], bytes] = secrets.token_bytes,
+        leeway_for: int = LEEWAY_FOR,
+        s256_announced: bool = True,
+    ) -> None:
+        self.issuer = issuer
+        self.registration = registration
+        self.dpop_key = dpop_key
+        self._clock = clock
+        self._entropy = entropy
+        self._leeway_for = leeway_for
+        self._s256_announced = s256_announced
+        self._metadata: tuple[ServerMetadata, int] | None = None
+        self._keys: tuple[jose.KeySet, int] | None = None
+        self._nonce: str | None = None
+
+    def discover(self) -> Conversation[ServerMetadata]:
+        """The issuer's metadata. Raises `ResponseRefused`."""
+        now = self._clock()
+        if self._metadata is not None and now < self._metadata[1] + KEPT_FOR:
+            return self._metadata[0]
+        first, second = metadata_requests(self.issuer)
+        response = yield first
+        if response.status != 200:
+            response = yield second
+        metadata = read_metadata(
+            response.status, response.body, expected_issuer=self.issuer, s256_announced=self._s256_announced
+        )
+        self._metadata = metadata, now
+        return metadata
+
+    def begin(
+        self, *, scope: str, resource: str | None = None, extra: Mapping[str, str] | None = None
+    ) -> Conversation[PendingLogin]:
+        """A new login: send the person to its `url`, and keep the rest until the answer comes."""
+        metadata = yield from self.discover()
+        entropy = self._entropy(ENTROPY)
+        return begin_login(metadata, self.registration, scope=scope, entropy=entropy, resource=resource, extra=extra)
+
+    def redeem(self, callback: Callback) -> Conversation[SignedIn]:
+        """Trade the code and its verifier for tokens, and verify who is there.
+
+        Raises `ServerRefused`, `ResponseRefused`, and `IdTokenRefused` for an ID token that is not about this login.
+        """
+        metadata = yield from self.discover()
+        tokens = yield from self._ask_tokens(token_request(metadata.token_endpoint, callback))
+        claims = yield from self._read_person(tokens, callback.pending)
+        return SignedIn(tokens, claims)
+
+    def _read_person(self, tokens: Tokens, pending: PendingLogin) -> Conversation[Claims | None]:
+        if "openid" not in pending.scope.split():
+            return None
+        if tokens.id_token is None:
+            raise IdTokenRefused("id_token_not_given", "openid was asked for, but the token response holds no ID token")
+        claims = yield from self.verify(tokens.id_token)
+        check_id_token(
+            claims,
+            expected_issuer=self.issuer,
+            expected_client_id=self.registration.client_id,
+            expected_nonce=pending.nonce,
+            now=self._clock(),
+            access_token=tokens.access_token,
+            leeway_for=self._leeway_for,
+        )
+        return claims
+
+    def refresh(
+        self, refresh_token: str, *, subject: str | None, scope: str | None = None, resource: str | None = None
+    ) -> Conversation[SignedIn]:
+        """New tokens without the person; *subject* is who signed in. The old refresh token stays where none came anew.
+
+        `claims` are those of a new ID token, which must be about *subject*; None where none came. Raises as `redeem` does.
+        """
+        metadata = yield from self.discover()
+        request = refresh_request(
+            metadata.token_endpoint, self.registration, refresh_token, scope=scope, resource=resource
+        )
+        tokens = yield from self._ask_tokens(request)
+        tokens = tokens if tokens.refresh_token else replace(tokens, refresh_token=refresh_token)
+        if tokens.id_token is None or subject is None:
+            return SignedIn(tokens, None)
+        claims = yield from self.verify(tokens.id_token)
+        check_refreshed_id_token(
+            claims,
+            expected_issuer=self.issuer,
+            expected_client_id=self.registration.client_id,
+            expected_subject=subject,
+            now=self._clock(),
+            leeway_for=self._leeway_for,
+        )
+        return SignedIn(tokens, claims)
+
+    def read_userinfo(self, tokens: Tokens, *, subject: str) -> Conversation[Claims]:
+        """What the issuer says now of *subject*. Raises where it has no userinfo, refuses, or speaks of somebody else."""
+        metadata = yield from self.discover()
+        endpoint = _required(metadata.userinfo_endpoint, "userinfo_endpoint")
+        request = userinfo_request(endpoint, tokens.access_token)
+        if self.dpop_key is not None:
+            request = _with(request, authorization=f"DPoP {tokens.access_token}")
+        response = yield from self._prove(request, access_token=tokens.access_token)
+        return read_userinfo(response.status, response.body, expected_subject=subject)
+
+    def revoke(self, token: str) -> Conversation[None]:
+        """Give *token* back; a refresh token takes with it everything that came of it (RFC 7009 §2.1)."""
+        metadata = yield from self.discover()
+        endpoint = _required(metadata.revocation_endpoint, "revocation_endpoint")
+        response = yield revocation_request(endpoint, self.registration, token)
+        read_revocation(response.status, response.body)
+
+    def verify(self, token: str, *, typ: str | None = None) -> Conversation[Claims]:
+        """The claims of a JWT that this issuer signed; nothing else of them is checked. Raises `IdTokenRefused`."""
+        keys = yield from self._read_keys(KEPT_FOR)
+        try:
+            return _verified(token, keys, typ)
+        except jose.UnknownKey:
+            keys = yield from self._read_keys(COOL_DOWN_FOR)
+        try:
+            return _verified(token, keys, typ)
+        except jose.UnknownKey:
+            raise IdTokenRefused(
+                "id_token_key_unknown", "The ID token is signed by a key the issuer does not have"
+            ) from None
+
+    def _read_keys(self, kept_for: int) -> Conversation[jose.KeySet]:
+        now = self._clock()
+        if self._keys is not None and now < self._keys[1] + kept_for:
+            return self._keys[0]
+        metadata = yield from self.discover()
+        endpoint = _required(metadata.jwks_uri, "jwks_uri")
+        response = yield HttpRequest("GET", endpoint, (("accept", "application/json"),))
+        try:
+            keys = jose.KeySet.from_jwks(read_object(response.status, response.body))
+        except jose.TokenInvalid as invalid:
+            raise ResponseRefused("keys_malformed", "The issuer's keys are no JWK Set", detail=str(invalid)) from None
+        self._keys = keys, now
+        return keys
+
+    def _ask_tokens(self, request: HttpRequest) -> Conversation[Tokens]:
+        response = yield from self._prove(request)
+        expected: TokenType = "Bearer" if self.dpop_key is None else "DPoP"
+        return read_tokens(response.status, response.body, expected_type=expected)
+
+    def _prove(self, request: HttpRequest, access_token: str | None = None) -> Conversation[HttpResponse]:
+        """The answer to *request*, with proof where there is a key, and once more where a nonce is asked for (§8)."""
+        response = yield self._with_proof(request, access_token)
+        if self.dpop_key is None:
+            return response
+        asked_for = _takes_nonce(response)
+        self._nonce = response.headers.get("dpop-nonce", self._nonce)
+        if asked_for:
+            response = yield self._with_proof(request, access_token)
+            self._nonce = response.headers.get("dpop-nonce", self._nonce)
+        return response
+
+    def _with_proof(self, request: HttpRequest, access_token: str | None) -> HttpRequest:
+        if self.dpop_key is None:
+            return request
+        jti, now = self._entropy(16).hex(), self._clock()
+        key = self.dpop_key
+        return _with(
+            request,
+            dpop=key.proof(request.method, request.url, now=now, jti=jti, nonce=self._nonce, access_token=access_token),
+        )
+
+
+def _verified(token: str, keys: jose.KeySet, typ: str | None) -> Claims:
+    try:
+        return jose.verify_jwt(token, keys, expected_typ=typ)
+    except jose.UnknownKey:
+        raise
+    except jose.TokenInvalid as invalid:
+        raise IdTokenRefused(
+            "id_token_unverifiable", "The ID token is not signed by the issuer", detail=str(invalid)
+        ) from None
+
+
+def _takes_nonce(response: HttpResponse) -> bool:
+    """A refusal that asks for the nonce it brings (RFC 9449 §8, §9)."""
+    refused = response.status in {400, 401} and "dpop-nonce" in response.headers
+    return refused and (
+        b"use_dpop_nonce" in response.body or "use_dpop_nonce" in response.headers.get("www-authenticate", "")
+    )
+
+
+def _with(request: HttpRequest, **headers: str) -> HttpRequest:
+    kept = tuple((name, value) for name, value in request.headers if name not in headers)
+    return replace(request, headers=(*kept, *headers.items()))
+
+
+def _required(endpoint: str | None, name: str) -> str:
+    if endpoint is None:
+        raise ResponseRefused("endpoint_not_served", "The issuer does not serve this", parameters=[name])
+    return endpoint

@@ -1,0 +1,244 @@
+"""The conversations of a client with its issuer: with scripted answers, and with a real one by both kinds of network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+from proofkey.client.conversation import Conversation, Done, advance
+from proofkey.client.http import AsyncNetwork, Network
+from proofkey.client.id_token import IdTokenRefused
+from proofkey.client.issuer import Issuer
+from proofkey.client.messages import HttpRequest, HttpResponse, Registration, ResponseRefused, ServerRefused
+from proofkey.client.protocol import PendingLogin, Tokens, read_callback, read_form_post
+from proofkey.jose import SigningKey, generate_key, jwk_set
+from tests.dev_server import DevServer
+from tests.protocol.refusals import refused
+from tests.visitor import sign_in
+
+Answer = TypeVar("Answer")
+NOON = 1_790_000_000_000
+HOME = "https://issuer.example"
+REGISTRATION = Registration("client", "http://127.0.0.1:9000/callback")
+KEY = SigningKey(generate_key("ES256"), "ES256")
+METADATA = {
+    "issuer": HOME,
+    "authorization_endpoint": f"{HOME}/authorize",
+    "token_endpoint": f"{HOME}/token",
+    "jwks_uri": f"{HOME}/jwks",
+    "code_challenge_methods_supported": ["S256"],
+}
+
+
+class Script:
+    """A server that answers each path with what the test says, and remembers what it was asked."""
+
+    def __init__(self, **answers: object) -> None:
+        self.answers: dict[str, object] = {
+            "/.well-known/openid-configuration": METADATA,
+            "/jwks": jwk_set([KEY]),
+            **{f"/{path}": answer for path, answer in answers.items()},
+        }
+        self.asked: list[str] = []
+
+    def run(self, conversation: Conversation[Answer]) -> Answer:
+        step = advance(conversation, None)
+        while not isinstance(step, Done):
+            step = advance(conversation, self.answer(step))
+        return step.answer
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        path = request.url.removeprefix(HOME)
+        self.asked.append(path)
+        found = self.answers.get(path)
+        return HttpResponse(404 if found is None else 200, {}, json.dumps(found).encode())
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def pending_of(script: Script, issuer: Issuer, scope: str = "openid") -> PendingLogin:
+    return script.run(issuer.begin(scope=scope))
+
+
+def id_token(pending: PendingLogin, key: SigningKey = KEY, **changed: object) -> str:
+    claims = {"iss": HOME, "aud": "client", "sub": "alice", "nonce": pending.nonce}
+    times = {"iat": NOON // 1000, "exp": NOON // 1000 + 300}
+    return key.sign("JWT", {**claims, **times, **changed})
+
+
+def answer_of(**members: object) -> dict[str, object]:
+    return {"access_token": "the-access-token", "token_type": "Bearer", "expires_in": 300, **members}
+
+
+def redeem(script: Script, issuer: Issuer, pending: PendingLogin) -> Callable[[], object]:
+    callback = read_callback(f"{REGISTRATION.redirect_uri}?code=c&state={pending.state}", pending)
+    return lambda: script.run(issuer.redeem(callback))
+
+
+def test_metadata_and_keys_are_asked_for_once_in_ten_minutes() -> None:
+    clock, script = Clock(), Script()
+    issuer = Issuer(HOME, REGISTRATION, clock=clock)
+    for _ in range(3):
+        pending = pending_of(script, issuer)
+        script.answers["/token"] = answer_of(id_token=id_token(pending))
+        redeem(script, issuer, pending)()
+    assert 1 == script.asked.count("/.well-known/openid-configuration")
+    assert 1 == script.asked.count("/jwks")
+    clock.now += 11 * 60_000
+    pending_of(script, issuer)
+    assert 2 == script.asked.count("/.well-known/openid-configuration")
+
+
+def test_without_an_id_token_nobody_is_there() -> None:
+    script = Script(token=answer_of())
+    issuer = Issuer(HOME, REGISTRATION, clock=Clock())
+    with refused(IdTokenRefused, "id_token_not_given"):
+        redeem(script, issuer, pending_of(script, issuer))()
+
+
+def test_who_did_not_ask_for_openid_gets_tokens_alone() -> None:
+    script = Script(token=answer_of())
+    issuer = Issuer(HOME, REGISTRATION, clock=Clock())
+    signed_in = redeem(script, issuer, pending_of(script, issuer, scope="notes:read"))()
+    assert signed_in.claims is None  # type: ignore[attr-defined]
+
+
+def test_an_id_token_of_another_signer_is_refused_and_unknown_keys_cause_one_fetch_in_half_a_minute() -> None:
+    clock, script = Clock(), Script()
+    issuer = Issuer(HOME, REGISTRATION, clock=clock)
+    stranger = SigningKey(generate_key("ES256"), "ES256")
+    for _ in range(5):
+        pending = pending_of(script, issuer)
+        script.answers["/token"] = answer_of(id_token=id_token(pending, stranger))
+        with refused(IdTokenRefused, "id_token_key_unknown"):
+            redeem(script, issuer, pending)()
+    assert 1 == script.asked.count("/jwks")
+    clock.now += 31_000
+    with refused(IdTokenRefused, "id_token_key_unknown"):
+        redeem(script, issuer, pending)()
+    assert 2 == script.asked.count("/jwks")
+
+
+def test_a_key_that_is_new_at_the_issuer_is_found() -> None:
+    clock, script = Clock(), Script()
+    issuer = Issuer(HOME, REGISTRATION, clock=clock)
+    pending = pending_of(script, issuer)
+    script.answers["/token"] = answer_of(id_token=id_token(pending))
+    redeem(script, issuer, pending)()
+    fresh = SigningKey(generate_key("ES256"), "ES256")
+    script.answers["/jwks"] = jwk_set([KEY, fresh])
+    script.answers["/token"] = answer_of(id_token=id_token(pending, fresh))
+    clock.now += 31_000
+    redeem(script, issuer, pending)()
+
+
+def test_a_changed_id_token_is_refused() -> None:
+    script = Script()
+    issuer = Issuer(HOME, REGISTRATION, clock=Clock())
+    pending = pending_of(script, issuer)
+    head, _, tail = id_token(pending).split(".")
+    other = id_token(pending, sub="mallory").split(".")[1]
+    script.answers["/token"] = answer_of(id_token=f"{head}.{other}.{tail}")
+    with refused(IdTokenRefused, "id_token_unverifiable"):
+        redeem(script, issuer, pending)()
+
+
+def test_keys_that_are_no_keys_are_refused() -> None:
+    script = Script(jwks={"keys": "none"})
+    issuer = Issuer(HOME, REGISTRATION, clock=Clock())
+    pending = pending_of(script, issuer)
+    script.answers["/token"] = answer_of(id_token=id_token(pending))
+    with refused(ResponseRefused, "keys_malformed"):
+        redeem(script, issuer, pending)()
+
+
+def test_a_refresh_keeps_the_refresh_token_where_no_new_one_comes_and_speaks_of_the_same_person() -> None:
+    script = Script(token=answer_of())
+    issuer = Issuer(HOME, REGISTRATION, clock=Clock())
+    signed_in = script.run(issuer.refresh("r1", subject="alice"))
+    assert "r1" == signed_in.tokens.refresh_token
+    pending = pending_of(script, issuer)
+    script.answers["/token"] = answer_of(id_token=id_token(pending, sub="bob"))
+    with refused(IdTokenRefused, "id_token_subject_differs"):
+        script.run(issuer.refresh("r1", subject="alice"))
+
+
+def test_what_the_issuer_does_not_serve_is_said_so() -> None:
+    script = Script()
+    with refused(ResponseRefused, "endpoint_not_served"):
+        script.run(Issuer(HOME, REGISTRATION, clock=Clock()).revoke("token"))
+
+
+def test_an_answer_without_end_is_no_answer() -> None:
+    script = Script()
+    pending = pending_of(script, Issuer(HOME, REGISTRATION, clock=Clock()))
+    many = "&".join(f"p{number}=1" for number in range(65))
+    with refused(ResponseRefused, "callback_too_long"):
+        read_callback(f"{REGISTRATION.redirect_uri}?code=c&state={pending.state}&{many}", pending)
+    with refused(ResponseRefused, "callback_too_long"):
+        read_form_post(many.encode(), pending)
+
+
+def test_a_posted_answer_is_held_to_the_same_rules() -> None:
+    script = Script()
+    pending = pending_of(script, Issuer(HOME, REGISTRATION, clock=Clock()))
+    assert "c" == read_form_post(f"code=c&state={pending.state}".encode(), pending).code
+    with refused(ResponseRefused, "callback_state_differs"):
+        read_form_post(b"code=c&state=of-another", pending)
+    with refused(ServerRefused, "callback_refused"):
+        read_form_post(f"error=access_denied&state={pending.state}".encode(), pending)
+
+
+def test_an_issuer_that_does_not_announce_s256_is_refused_unless_one_knows_better() -> None:
+    silent = {name: value for name, value in METADATA.items() if name != "code_challenge_methods_supported"}
+    script = Script(**{".well-known/openid-configuration": silent})
+    with refused(ResponseRefused, "metadata_without_s256"):
+        script.run(Issuer(HOME, REGISTRATION).begin(scope="openid"))
+    pending = script.run(Issuer(HOME, REGISTRATION, s256_announced=False).begin(scope="openid"))
+    assert "code_challenge_method=S256" in pending.url
+
+
+@pytest.fixture
+def native(dev: DevServer) -> Issuer:
+    """The demo's command-line client."""
+    told = dev.application("native")
+    return Issuer(dev.issuer, Registration(told["client_id"], told["redirect_uris"][0]))
+
+
+SCOPE = "openid profile notes:read"
+
+
+def visit(dev: DevServer, url: str) -> str:
+    return sign_in(url, "alice", dev.password_of("alice"))
+
+
+def test_a_whole_sign_in_over_a_real_network(dev: DevServer, native: Issuer) -> None:
+    with Network(dev.issuer) as network:
+        pending = network.run(native.begin(scope=SCOPE, resource=dev.told["resource"]["audience"]))
+        signed_in = network.run(native.redeem(read_callback(visit(dev, pending.url), pending)))
+        assert signed_in.claims is not None
+        subject = signed_in.claims["sub"]
+        assert subject == network.run(native.read_userinfo(signed_in.tokens, subject=subject))["sub"]
+        fresh = network.run(native.refresh(str(signed_in.tokens.refresh_token), subject=subject))
+        assert fresh.tokens.refresh_token != signed_in.tokens.refresh_token
+        network.run(native.revoke(str(fresh.tokens.refresh_token)))
+        with refused(ServerRefused, "server_refused"):
+            network.run(native.refresh(str(fresh.tokens.refresh_token), subject=subject))
+
+
+async def test_the_same_conversation_in_an_event_loop(dev: DevServer, native: Issuer) -> None:
+    async with AsyncNetwork(dev.issuer) as network:
+        pending = await network.run(native.begin(scope=SCOPE))
+        signed_in = await network.run(native.redeem(read_callback(visit(dev, pending.url), pending)))
+    assert isinstance(signed_in.tokens, Tokens)
+    assert signed_in.claims is not None
+    assert "alice" == signed_in.claims["preferred_username"]
