@@ -34,7 +34,14 @@ def check(claims: dict[str, Any], *, scopes: tuple[str, ...] = ("notes:read",), 
 
 
 def test_a_fitting_token_says_who_calls_and_what_for() -> None:
-    expected = Access("alice", "spa", frozenset({"notes:read", "notes:write"}), NOON + 300 * SECOND, GOOD)
+    expected = Access(
+        "https://issuer.example/acme/main",
+        "alice",
+        "spa",
+        frozenset({"notes:read", "notes:write"}),
+        NOON + 300 * SECOND,
+        GOOD,
+    )
     assert expected == check(GOOD)
 
 

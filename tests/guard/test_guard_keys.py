@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from proofkey.guard import Guard, IssuerKeys, IssuerUnavailable, TokenRejected
-from proofkey.guard.keys import COOL_DOWN_FOR, FRESH_FOR, STALE_FOR
+from proofkey.guard import Guard, IssuerUnavailable, ResourceServer, TokenRejected
+from proofkey.guard.keys import COOL_DOWN_FOR, FRESH_FOR, STALE_FOR, IssuerKeys
 from proofkey.protocol.records import HOUR, SECOND
 from tests.guard.sample_issuer import KEY, OTHER_KEY, Clock, SampleIssuer
 from tests.listening import bind, listening, url_of
@@ -97,9 +97,9 @@ async def test_an_issuer_away_answers_503_with_retry_after() -> None:
         sent.append(message)
 
     clock = Clock()
-    guard = Guard(send, keys=IssuerKeys(issuer.issuer, clock=clock), audience="a", clock=clock)  # type: ignore[arg-type]
+    guard = Guard(send, ResourceServer(issuer.issuer, audience="a", clock=clock))  # type: ignore[arg-type]
     headers = [(b"authorization", b"Bearer " + issuer.token().encode())]
-    await guard({"type": "http", "headers": headers}, send, send)  # type: ignore[arg-type]
+    await guard({"type": "http", "path": "/", "headers": headers}, send, send)  # type: ignore[arg-type]
     assert (503, b"1") == (sent[0]["status"], dict(sent[0]["headers"])[b"retry-after"])  # type: ignore[call-overload]
 
 
@@ -190,8 +190,8 @@ async def test_a_websocket_without_a_token_is_closed_before_it_opens(issuer: Sam
     async def send(message: dict[str, object]) -> None:
         sent.append(message)
 
-    guard = Guard(send, keys=IssuerKeys(issuer.issuer, clock=Clock()), audience="a")  # type: ignore[arg-type]
-    await guard({"type": "websocket", "headers": []}, send, send)  # type: ignore[arg-type]
+    guard = Guard(send, ResourceServer(issuer.issuer, audience="a", clock=Clock()))  # type: ignore[arg-type]
+    await guard({"type": "websocket", "path": "/", "headers": []}, send, send)  # type: ignore[arg-type]
     assert [{"type": "websocket.close", "code": 1008, "reason": "invalid_token"}] == sent
 
 
@@ -201,6 +201,6 @@ async def test_the_applications_own_start_and_end_pass_through(issuer: SampleIss
     async def app(scope: dict[str, str], _receive: object, _send: object) -> None:
         seen.append(scope["type"])
 
-    guard = Guard(app, keys=IssuerKeys(issuer.issuer), audience="a")  # type: ignore[arg-type]
+    guard = Guard(app, ResourceServer(issuer.issuer, audience="a"))  # type: ignore[arg-type]
     await guard({"type": "lifespan"}, app, app)  # type: ignore[arg-type]
     assert ["lifespan"] == seen

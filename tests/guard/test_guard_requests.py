@@ -14,11 +14,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from proofkey import jose
-from proofkey.guard import Guard, IssuerKeys, access_of, protect
+from proofkey.guard import Guard, ResourceServer, access_of, protect, require
 from tests.guard.sample_issuer import KEY, NOON, OTHER_KEY, RSA_KEY, Clock, SampleIssuer
 from tests.listening import bind, listening, url_of
 
 AUDIENCE = "https://api.example"
+METADATA = ', resource_metadata="https://api.example/.well-known/oauth-protected-resource"'
 REFUSAL = 'Bearer realm="https://api.example", error="{}", error_description="{}"'
 
 
@@ -49,8 +50,8 @@ def api() -> Iterator[Api]:
     listener = bind()
     issuer = SampleIssuer(f"{url_of(listener)}/acme/main")
     clock = Clock()
-    keys = IssuerKeys(issuer.issuer, clock=clock)
-    guarded = Guard(who_calls, keys=keys, audience=AUDIENCE, scopes=["notes:read"], clock=clock)  # type: ignore[arg-type]
+    server = ResourceServer(issuer.issuer, audience=AUDIENCE, clock=clock)
+    guarded = Guard(who_calls, server, require("notes:read"))  # type: ignore[arg-type]
     with listening(issuer, listener), listening(guarded, bind()) as url:
         yield Api(url, issuer)
 
@@ -83,7 +84,7 @@ def test_a_good_token_comes_in(api: Api, key: jose.SigningKey) -> None:
 
 def test_without_a_token_the_challenge_names_no_error(api: Api) -> None:
     answer = api.get()
-    expected = 'Bearer realm="https://api.example", scope="notes:read"'
+    expected = 'Bearer realm="https://api.example", scope="notes:read"' + METADATA
     assert (401, expected) == (answer.status_code, answer.headers["www-authenticate"])
     assert "[access_token_missing]" in answer.json()["error_description"]
     assert ("application/json", "no-store") == (answer.headers["content-type"], answer.headers["cache-control"])
@@ -123,7 +124,7 @@ def assert_rejected(answer: httpx2.Response, reason: str) -> None:
     told = answer.json()
     assert (401, "invalid_token") == (answer.status_code, told["error"])
     assert told["error_description"].endswith(f"[{reason}]")
-    assert REFUSAL.format("invalid_token", told["error_description"]) == answer.headers["www-authenticate"]
+    assert REFUSAL.format("invalid_token", told["error_description"]) + METADATA == answer.headers["www-authenticate"]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +148,7 @@ def test_a_missing_scope_is_403_and_names_what_it_takes(api: Api) -> None:
     answer = api.get(api.issuer.token(scope="notes:write"))
     told = answer.json()
     assert (403, "insufficient_scope") == (answer.status_code, told["error"])
-    expected = REFUSAL.format("insufficient_scope", told["error_description"]) + ', scope="notes:read"'
+    expected = REFUSAL.format("insufficient_scope", told["error_description"]) + ', scope="notes:read"' + METADATA
     assert expected == answer.headers["www-authenticate"]
 
 

@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from proofkey.guard import Guard, IssuerKeys, access_of
+from proofkey.guard import Guard, ResourceServer, access_of, require
 from proofkey.guard.asgi import App, Message, Receive, Scope, Send
 
 SCOPES: Mapping[str, str] = {"notes:read": "Read your notes", "notes:write": "Add and change your notes"}
@@ -58,7 +58,7 @@ def create_demo_api(
     *scopes* are one or more, with their words: the first lets read, the second (where there is one) lets write.
     """
     reading, writing = [*scopes, *scopes][:2]
-    keys = IssuerKeys(issuer, tls=keys_url_context)
+    server = ResourceServer(issuer, audience=audience, scopes_supported=tuple(scopes), tls=keys_url_context)
     notebook = Notebook()
 
     async def read_notes(scope: Scope, _receive: Receive, send: Send) -> None:
@@ -72,8 +72,8 @@ def create_demo_api(
         notebook.add(access_of(scope).subject, note)
         await _answer(send, 201, _page_of(scope, notebook))
 
-    reader = Guard(read_notes, keys=keys, audience=audience, scopes=[reading])
-    writer = Guard(add_note, keys=keys, audience=audience, scopes=[writing])
+    reader = Guard(read_notes, server, require([reading]))
+    writer = Guard(add_note, server, require([writing]))
     return _with_cors(_with_routes({"GET": reader, "HEAD": reader, "POST": writer}, scopes), app_origin)
 
 

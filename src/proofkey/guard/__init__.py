@@ -1,19 +1,24 @@
-"""The guard an API puts in front of itself: access tokens of one issuer, checked offline (RFC 9068, RFC 6750)."""
+"""The guard an API puts in front of itself: access tokens, checked offline where they can be (RFC 9068, RFC 6750)."""
 
 from __future__ import annotations
 
-from proofkey.guard.access import Access, ScopeMissing, TokenRejected, check_access_token
+from proofkey.guard.access import Access, AuthenticationInsufficient, ScopeMissing, TokenRejected, check_access_token
 from proofkey.guard.asgi import Guard, access_of, protect
-from proofkey.guard.keys import IssuerKeys, IssuerUnavailable
+from proofkey.guard.keys import IssuerUnavailable
+from proofkey.guard.requirement import Requirement, require
+from proofkey.guard.resource_server import ResourceServer
 
 __all__ = [
     "Access",
+    "AuthenticationInsufficient",
     "Guard",
-    "IssuerKeys",
     "IssuerUnavailable",
+    "Requirement",
+    "ResourceServer",
     "ScopeMissing",
     "TokenRejected",
     "access_of",
     "check_access_token",
     "protect",
+    "require",
 ]

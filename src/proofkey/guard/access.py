@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from proofkey.guard.requirement import Requirement
 from proofkey.protocol.errors import InsufficientScope, InvalidToken
 from proofkey.protocol.records import SECOND
 
@@ -24,6 +25,8 @@ class TokenRejected(InvalidToken):
     """The token opens nothing here: 401 with `error="invalid_token"`."""
 
     public = None  # type: ignore[assignment]  # whoever holds a token may know why it fails
+    headers: tuple[tuple[str, str], ...] = ()
+    """What the answer has beside the challenge."""
 
 
 class ScopeMissing(InsufficientScope):
@@ -34,10 +37,20 @@ class ScopeMissing(InsufficientScope):
         self.required_scopes = tuple(required_scopes)
 
 
+class AuthenticationInsufficient(TokenRejected):
+    """A good token of a person who should sign in again, or otherwise: 401 that says how (RFC 9470 §3)."""
+
+    code = "insufficient_user_authentication"
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who calls, through which client, and what for. `expires_at` is in milliseconds."""
+    """Who calls, through which client, and what for. A person is *issuer* and *subject* together.
 
+    `expires_at` is in milliseconds.
+    """
+
+    issuer: str
     subject: str
     client_id: str | None
     scope: frozenset[str]
@@ -68,6 +81,22 @@ def check_access_token(
     if not access.scope.issuperset(required_scopes):
         raise ScopeMissing("scope_missing", "The access token lacks a scope", required_scopes=required_scopes)
     return access
+
+
+def check_authentication(access: Access, required: Requirement, *, now: int, leeway_for: int = LEEWAY_FOR) -> None:
+    """Refuse unless the person signed in as *required* says, and lately enough (RFC 9470 §5).
+
+    A token that does not say how or when (`acr`, `auth_time`) does not meet a requirement on it.
+    """
+    if required.acr_values and access.claims.get("acr") not in required.acr_values:
+        raise AuthenticationInsufficient(
+            "authentication_class_insufficient", "Another way to sign in is required: see acr_values"
+        )
+    if required.max_age_for is None:
+        return
+    signed_in_at = _moment(access.claims.get("auth_time"))
+    if signed_in_at is None or now - signed_in_at > required.max_age_for + leeway_for:
+        raise AuthenticationInsufficient("authentication_too_old", "A more recent sign-in is required: see max_age")
 
 
 def _audiences(aud: Any) -> list[Any]:
@@ -104,6 +133,7 @@ def _read_access(claims: Claims, expires_at: int) -> Access:
     if not isinstance(subject, str) or not subject or not isinstance(scope, str):
         raise TokenRejected("access_token_claims_malformed", "The access token's sub or scope is missing or malformed")
     return Access(
+        issuer=claims["iss"],
         subject=subject,
         client_id=client_id if isinstance(client_id, str) else None,
         scope=frozenset(scope.split()),

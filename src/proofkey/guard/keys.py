@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from proofkey import jose
 from proofkey.guard.access import TokenRejected
+from proofkey.guard.steps import Steps, run
 from proofkey.protocol.errors import TemporarilyUnavailable
 from proofkey.protocol.issuer import is_issuer, is_safe_address, metadata_addresses
 from proofkey.protocol.records import HOUR, MINUTE, SECOND
@@ -76,35 +77,42 @@ class IssuerKeys:
 
         Raises `TokenRejected`, or `IssuerUnavailable` where no key is at hand to judge by.
         """
-        keys = await self._current()
+        return await run(self.verification(token))
+
+    def verification(self, token: str) -> Steps[dict[str, Any]]:
+        """What `verify` does, as steps that wait only where the issuer must be asked."""
+        keys = yield from self._current()
         try:
             return _verify(token, keys)
         except jose.UnknownKey:
-            keys = await self._renewed(keys)
+            keys = yield from self._renewed(keys)
         try:
             return _verify(token, keys)
         except jose.UnknownKey:
             raise TokenRejected("access_token_key_unknown", "The access token is signed by an unknown key") from None
 
-    async def _current(self) -> jose.KeySet:
+    def _current(self) -> Steps[jose.KeySet]:
         """Keys young enough to judge by; those past their freshness are renewed in the background."""
         age = self._clock() - self._fetched_at
         if self._keys is None or age >= STALE_FOR:
             self._keys = None
-            await self._fetched()
-        elif age >= FRESH_FOR:
-            self._begin_fetch()
+            yield self._fetched
+        elif age >= FRESH_FOR and self._may_fetch():
+            yield self._start_fetch
         if self._keys is None:
             raise IssuerUnavailable("issuer_unavailable", retry_for=self._rest_left())
         return self._keys
 
-    async def _renewed(self, seen: jose.KeySet) -> jose.KeySet:
+    def _renewed(self, seen: jose.KeySet) -> Steps[jose.KeySet]:
         """The keys after one more look, unless there was one just now."""
-        if self._keys is seen:
-            await self._fetched()
+        if self._keys is seen and (self._fetch is not None or self._may_fetch()):
+            yield self._fetched
         if self._keys is None or (self._keys is seen and self._failures):
             raise IssuerUnavailable("issuer_keys_not_renewed", retry_for=self._rest_left())
         return self._keys
+
+    def _may_fetch(self) -> bool:
+        return self._clock() >= self._rest_until
 
     def _rest_left(self) -> int:
         return max(SECOND, self._rest_until - self._clock())
@@ -114,9 +122,16 @@ class IssuerKeys:
         if task is not None:
             await asyncio.shield(task)
 
+    async def _start_fetch(self) -> None:
+        self._begin_fetch()
+
     def _begin_fetch(self) -> asyncio.Task[None] | None:
-        if self._fetch is None and self._clock() >= self._rest_until:
-            self._fetch = asyncio.create_task(self._run_fetch())
+        """The fetch under way, begun where there is none; one that a fork or a closed loop has cut off does not count."""
+        loop = asyncio.get_running_loop()
+        if self._fetch is not None and self._fetch.get_loop() is not loop:
+            self._fetch = None
+        if self._fetch is None and self._may_fetch():
+            self._fetch = loop.create_task(self._run_fetch())
         return self._fetch
 
     async def _run_fetch(self) -> None:

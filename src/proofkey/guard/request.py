@@ -1,0 +1,68 @@
+"""What of a request decides whether it comes in, and how a token is read from it (RFC 6750 §2.1, RFC 9449 §7.1).
+
+1. A token is read from the Authorization header alone, never from the query or a form (RFC 9700 §2.5, OAuth 2.1 §5.1).
+2. The address is the configured public one; the Host header has no say in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from proofkey.guard.access import TokenRejected
+from proofkey.protocol.errors import InvalidRequest
+
+BEARER = "Bearer"
+_TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+
+
+class TokenMissing(TokenRejected):
+    """No token was sent: the challenge says how to get in, and no error (RFC 6750 §3.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """A request as the guard sees it.
+
+    *url* is absolute and without query: the public origin and the path as sent. *headers* are raw pairs with lower-case
+    names. *certificate* is the client's (DER), where this process itself ended the TLS connection.
+    """
+
+    method: str
+    url: str
+    headers: Sequence[tuple[bytes, bytes]]
+    certificate: bytes | None = None
+
+    def sent(self, name: bytes) -> list[bytes]:
+        """Every value of the header *name* (lower case), in order."""
+        return [value for known, value in self.headers if known == name]
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A token and the scheme it was sent under, in the spelling of the standards."""
+
+    scheme: str
+    token: str
+
+
+def parse_credentials(request: ApiRequest, schemes: Collection[str]) -> Credentials:
+    """The one token of *request*, under one of *schemes*. Raises `TokenMissing` or `InvalidRequest`."""
+    sent = request.sent(b"authorization")
+    if len(sent) > 1:
+        raise InvalidRequest("authorization_repeated", "Authorization must be sent once")
+    named, _, token = sent[0].decode("latin-1").strip(" \t").partition(" ") if sent else ("", "", "")
+    scheme = next((scheme for scheme in schemes if scheme.lower() == named.lower()), None)
+    if scheme is None:
+        raise TokenMissing("access_token_missing", "An access token is required: send it in the Authorization header")
+    token = token.strip(" ")
+    if not _TOKEN68.fullmatch(token):
+        raise InvalidRequest("authorization_malformed", "Authorization must be the scheme and one access token")
+    return Credentials(scheme, token)
+
+
+def scheme_of(request: ApiRequest) -> str:
+    """The scheme that *request* was sent under, in lower case; empty where there is none."""
+    sent = request.sent(b"authorization")
+    return sent[0].decode("latin-1").strip().partition(" ")[0].lower() if sent else ""

@@ -1,0 +1,124 @@
+"""The resource server (RFC 6749 §1.1): which tokens open this API, and what everybody else is told. Free of any framework.
+
+1. Every adapter asks the same three questions here: `admit`, `challenge`, `metadata`. None decides anything itself.
+2. A token is judged in one order: signature, issuer, audience, times, scopes, possession of the key, sign-in.
+3. Nothing of the token is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Callable, Collection, Iterable
+
+from proofkey.guard.access import LEEWAY_FOR, Access, check_access_token, check_authentication
+from proofkey.guard.binding import Binding, check_possession
+from proofkey.guard.challenge import Answer, Challenges, render_refusal
+from proofkey.guard.keys import IssuerKeys, wall_clock
+from proofkey.guard.metadata import is_resource, metadata_path, origin_of, render_metadata
+from proofkey.guard.request import BEARER, ApiRequest, parse_credentials, scheme_of
+from proofkey.guard.requirement import NOTHING, Requirement
+from proofkey.guard.steps import Steps, run, run_blocking
+from proofkey.protocol.errors import OAuthError
+
+_log = logging.getLogger("proofkey.guard")
+
+
+class ResourceServer:
+    """An API that takes access tokens of *issuer* for *audience*.
+
+    *resource* is the API's identifier in its metadata and *public_url* what goes before a path as clients send it; both
+    come from an *audience* that is a URL. *leeway_for* (milliseconds) is what clocks may differ by.
+    Raises `ValueError` for what cannot work.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        audience: str,
+        resource: str | None = None,
+        public_url: str | None = None,
+        scopes_supported: Collection[str] = (),
+        realm: str | None = None,
+        bindings: Iterable[Binding] = (),
+        leeway_for: int = LEEWAY_FOR,
+        tls: ssl.SSLContext | None = None,
+        clock: Callable[[], int] = wall_clock,
+    ) -> None:
+        self._keys = IssuerKeys(issuer, tls=tls, clock=clock)
+        self._audience = audience
+        self.resource = resource or (audience if is_resource(audience) else None)
+        if self.resource is not None and not is_resource(self.resource):
+            raise ValueError("resource must be an https URL without fragment; http only on loopback")
+        self._bindings = {binding.confirmation: binding for binding in bindings}
+        self._public_url = self._choose_public_url(public_url)
+        self._scopes_supported = tuple(scopes_supported)
+        self._leeway_for = leeway_for
+        self._clock = clock
+        self._challenges = Challenges(realm or audience, self._schemes(), self._metadata_url())
+
+    async def admit(self, request: ApiRequest, required: Requirement = NOTHING) -> Access:
+        """Who calls, where *request* has a token that opens this API and meets *required*. Raises `OAuthError`."""
+        return await run(self.admission(request, required))
+
+    def admit_blocking(self, request: ApiRequest, required: Requirement = NOTHING) -> Access:
+        """`admit` for code that cannot await: from any thread, and in a process forked after this object was made."""
+        return run_blocking(self.admission(request, required))
+
+    def admission(self, request: ApiRequest, required: Requirement) -> Steps[Access]:
+        """What `admit` does, as steps."""
+        credentials = parse_credentials(request, self._challenges.schemes)
+        claims = yield from self._keys.verification(credentials.token)
+        now = self._clock()
+        access = check_access_token(
+            claims,
+            expected_issuer=self._keys.issuer,
+            expected_audience=self._audience,
+            required_scopes=required.scopes,
+            now=now,
+            leeway_for=self._leeway_for,
+        )
+        yield from check_possession(request, credentials, claims, self._bindings, now)
+        check_authentication(access, required, now=now, leeway_for=self._leeway_for)
+        return access
+
+    def challenge(self, refusal: OAuthError, request: ApiRequest, required: Requirement = NOTHING) -> Answer:
+        """The response to a *request* that `admit` refused; the reason is logged."""
+        _log.info("refused: %s %s", refusal.reason, refusal.detail)
+        return render_refusal(refusal, self._challenges, required, scheme_of(request))
+
+    def url_of(self, path: str) -> str:
+        """The address a client used for *path* (percent-encoded, as sent). The Host header has no say in it."""
+        return f"{self._public_url}{path}"
+
+    @property
+    def metadata_path(self) -> str | None:
+        """Where this API's metadata belong on its host; None for an API whose identifier is no URL."""
+        return None if self.resource is None else metadata_path(self.resource)
+
+    def metadata(self) -> Answer:
+        """This API's metadata (RFC 9728), as a response. Raises `ValueError` for an API whose identifier is no URL."""
+        if self.resource is None:
+            raise ValueError("an API without a resource identifier has no metadata")
+        further = {name: value for binding in self._bindings.values() for name, value in binding.metadata.items()}
+        return render_metadata(
+            self.resource, issuers=[self._keys.issuer], scopes=self._scopes_supported, further=further
+        )
+
+    def _schemes(self) -> dict[str, dict[str, str]]:
+        schemes: dict[str, dict[str, str]] = {BEARER: {}}
+        for binding in self._bindings.values():
+            schemes.setdefault(binding.scheme, {}).update(binding.challenge)
+        if any(binding.required and binding.scheme != BEARER for binding in self._bindings.values()):
+            del schemes[BEARER]
+        return schemes
+
+    def _choose_public_url(self, given: str | None) -> str:
+        public_url = given or (origin_of(self.resource) if self.resource else "")
+        if not public_url and any(binding.scheme != BEARER for binding in self._bindings.values()):
+            raise ValueError("public_url is required: a DPoP proof names the address of the request")
+        return public_url.rstrip("/")
+
+    def _metadata_url(self) -> str | None:
+        return None if self.resource is None else f"{origin_of(self.resource)}{metadata_path(self.resource)}"

@@ -1,0 +1,82 @@
+"""One guard for those who await and for those who cannot: steps that say what they wait for, and two ways to wait.
+
+1. Steps are plain code. Where an answer must come from outside they yield a function that returns an awaitable, and are
+   sent its result; what it raises is raised in them.
+2. `run` awaits on the caller's event loop. `run_blocking` waits on one loop in a thread of its own, started when something
+   first has to be waited for; steps with everything at hand never leave the calling thread.
+3. A forked process starts a loop of its own: threads do not survive a fork.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, TypeAlias, TypeVar
+
+T = TypeVar("T")
+Wait: TypeAlias = Callable[[], Awaitable[Any]]
+Steps: TypeAlias = Generator[Wait, Any, T]
+
+_loops: dict[int, asyncio.AbstractEventLoop] = {}
+_starting = threading.Lock()
+
+
+async def run(steps: Steps[T]) -> T:
+    """Take *steps* to their end on the running event loop."""
+    try:
+        wait = next(steps)
+        while True:
+            try:
+                answer = await wait()
+            except Exception as failure:
+                wait = steps.throw(failure)
+            else:
+                wait = steps.send(answer)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+
+
+def run_blocking(steps: Steps[T]) -> T:
+    """Take *steps* to their end in this thread, which stands still while they wait. From any thread, after any fork."""
+    try:
+        wait = next(steps)
+        while True:
+            try:
+                answer = asyncio.run_coroutine_threadsafe(_awaited(wait), _background_loop()).result()
+            except Exception as failure:
+                wait = steps.throw(failure)
+            else:
+                wait = steps.send(answer)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+
+
+async def _awaited(wait: Wait) -> Any:
+    return await wait()
+
+
+def _background_loop() -> asyncio.AbstractEventLoop:
+    """This process's loop for those who cannot await."""
+    loop = _loops.get(os.getpid())
+    if loop is None:
+        with _starting:
+            loop = _loops.get(os.getpid())
+            if loop is None:
+                loop = asyncio.new_event_loop()
+                threading.Thread(target=loop.run_forever, name="proofkey-guard", daemon=True).start()
+                _loops[os.getpid()] = loop
+    return loop
+
+
+def _unlock() -> None:
+    """The thread that held the lock at the moment of a fork is not in the child."""
+    global _starting
+    _starting = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
