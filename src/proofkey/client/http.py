@@ -22,6 +22,10 @@ class Network:
     """Connections to one issuer, kept open between requests. *ca_file* is trusted beside nothing else.
 
     Proxies of the environment are used for https alone: plain http stays on this machine.
+
+    >>> with Network(ISSUER) as network:
+    ...     network.send(metadata_requests(ISSUER)[0]).status
+    200
     """
 
     def __init__(self, issuer: str, *, ca_file: Path | None = None) -> None:
@@ -54,7 +58,15 @@ class Network:
 
 
 class AsyncNetwork:
-    """`Network` for an event loop. *ca_file* is trusted beside nothing else."""
+    """`Network` for an event loop. *ca_file* is trusted beside nothing else.
+
+    >>> import asyncio
+    >>> async def discover():
+    ...     async with AsyncNetwork(ISSUER) as network:
+    ...         return await network.run(Issuer(ISSUER, Registration(CLIENT_ID, REDIRECT_URI)).discover())
+    >>> asyncio.run(discover()).issuer == ISSUER
+    True
+    """
 
     def __init__(self, issuer: str, *, ca_file: Path | None = None) -> None:
         self._client = httpx2.AsyncClient(

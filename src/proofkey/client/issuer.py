@@ -49,7 +49,15 @@ def wall_clock() -> int:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """What a code or a refresh token was traded for; `claims` are the verified ID token's, None where there is none."""
+    """What a code or a refresh token was traded for; `claims` are the verified ID token's, None where there is none.
+
+    >>> issuer = Issuer(ISSUER, Registration(CLIENT_ID, REDIRECT_URI))
+    >>> with Network(ISSUER) as network:
+    ...     pending = network.run(issuer.begin(scope="openid profile"))
+    ...     signed_in = network.run(issuer.redeem(read_callback(visit(pending.url), pending)))
+    >>> signed_in.claims["preferred_username"]
+    'alice'
+    """
 
     tokens: Tokens
     claims: Claims | None
@@ -60,6 +68,12 @@ class Issuer:
 
     *dpop_key* makes every token of this client bound to that key. *s256_announced* false accepts an issuer whose metadata
     do not say that it knows PKCE; the challenge is sent all the same.
+
+    >>> issuer = Issuer(ISSUER, Registration(CLIENT_ID, REDIRECT_URI))
+    >>> with Network(ISSUER) as network:
+    ...     metadata = network.run(issuer.discover())
+    >>> metadata.issuer == ISSUER
+    True
     """
 
     def __init__(

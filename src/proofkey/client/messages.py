@@ -21,7 +21,12 @@ _MAX_TEXT = 500
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One HTTP request, ready to be sent. Redirects are not to be followed."""
+    """One HTTP request, ready to be sent. Redirects are not to be followed.
+
+    >>> first, second = metadata_requests("https://login.example")
+    >>> first.method, first.url
+    ('GET', 'https://login.example/.well-known/oauth-authorization-server')
+    """
 
     method: str
     url: str
@@ -31,7 +36,11 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What came back; header names in lower case."""
+    """What came back; header names in lower case.
+
+    >>> HttpResponse(200, {"content-type": "application/json"}, b"{}").status
+    200
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -43,6 +52,9 @@ class Registration:
     """What a client knows about itself: as registered, to the byte. A public client has no secret.
 
     With a secret it authenticates by *authentication*, which must be what the issuer registered.
+
+    >>> Registration("notes-app", "https://notes.example/callback", client_secret="kept at the server")
+    Registration(client_id='notes-app', redirect_uri='https://notes.example/callback', authentication='client_secret_basic')
     """
 
     client_id: str
@@ -52,13 +64,27 @@ class Registration:
 
 
 class ResponseRefused(Refusal):
-    """An answer that must not be believed, or is none: the client stops here."""
+    """An answer that must not be believed, or is none: the client stops here. `reason` is its slug in the manual.
+
+    >>> try:
+    ...     read_tokens(200, b"<html>")
+    ... except ResponseRefused as refused:
+    ...     print(refused.reason)
+    response_unreadable
+    """
 
     code = "invalid_response"
 
 
 class ServerRefused(Refusal):
-    """The server said no: `code` and `error_description` are its words."""
+    """The server said no: `code` and `error_description` are its words.
+
+    >>> try:
+    ...     read_tokens(400, b'{"error": "invalid_grant"}')
+    ... except ServerRefused as refused:
+    ...     print(refused.code)
+    invalid_grant
+    """
 
     def __init__(self, reason: str, *, code: object, told: object) -> None:
         super().__init__(reason)

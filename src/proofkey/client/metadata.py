@@ -24,7 +24,11 @@ _ENDPOINTS = (
 
 @dataclass(frozen=True, slots=True)
 class ServerMetadata:
-    """An issuer, where its endpoints are (None: it has none), and whether its answers name it (RFC 9207 §3)."""
+    """An issuer, where its endpoints are (None: it has none), and whether its answers name it (RFC 9207 §3).
+
+    >>> METADATA.issuer == ISSUER, METADATA.names_itself
+    (True, True)
+    """
 
     issuer: str
     authorization_endpoint: str
@@ -40,7 +44,13 @@ class ServerMetadata:
 
 
 def metadata_requests(issuer: str) -> tuple[HttpRequest, HttpRequest]:
-    """The two places to ask, the second where the first does not answer 200."""
+    """The two places to ask, the second where the first does not answer 200.
+
+    >>> for request in metadata_requests("https://login.example/acme"):
+    ...     print(request.url)
+    https://login.example/.well-known/oauth-authorization-server/acme
+    https://login.example/acme/.well-known/openid-configuration
+    """
     first, second = (HttpRequest("GET", url, (("accept", "application/json"),)) for url in metadata_addresses(issuer))
     return first, second
 
@@ -49,6 +59,10 @@ def read_metadata(status: int, body: bytes, *, expected_issuer: str, s256_announ
     """Metadata that name *expected_issuer* to the byte and have what this flow needs. Raises `ResponseRefused`.
 
     S256 must be announced unless *s256_announced* is false: for issuers that are known to do what they do not say.
+
+    >>> response = send(metadata_requests(ISSUER)[0])
+    >>> read_metadata(response.status, response.body, expected_issuer=ISSUER).token_endpoint == f"{ISSUER}/oauth2/token"
+    True
     """
     if status != 200:
         raise ResponseRefused("metadata_not_found", "The issuer has no metadata at its well-known address")

@@ -33,7 +33,13 @@ ENTROPY = 96
 
 @dataclass(frozen=True, slots=True)
 class PendingLogin:
-    """A login that was begun: `url` is where the person goes, the rest is for whoever comes back with an answer."""
+    """A login that was begun: `url` is where the person goes, the rest is for whoever comes back with an answer.
+
+    >>> registration = Registration(CLIENT_ID, REDIRECT_URI)
+    >>> pending = begin_login(METADATA, registration, scope="openid", entropy=bytes(range(96)))
+    >>> len(pending.code_verifier), pending.code_verifier in pending.url
+    (43, False)
+    """
 
     url: str
     issuer: str
@@ -48,7 +54,14 @@ class PendingLogin:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """An answer that belongs to its login. Only `read_callback` makes one."""
+    """An answer that belongs to its login. Only `read_callback` and `read_form_post` make one.
+
+    >>> registration = Registration(CLIENT_ID, REDIRECT_URI)
+    >>> pending = begin_login(METADATA, registration, scope="openid", entropy=bytes(range(96)))
+    >>> callback = read_callback(visit(pending.url), pending)
+    >>> callback.pending is pending
+    True
+    """
 
     code: str = field(repr=False)
     pending: PendingLogin
@@ -59,6 +72,9 @@ class Tokens:
     """A token response (RFC 6749 §5.1); `expires_in` in seconds, `scope` None where it is what was asked for.
 
     A token of type DPoP opens nothing without the key that proved itself to get it (RFC 9449 §5).
+
+    >>> read_tokens(200, b'{"access_token": "secret", "token_type": "Bearer", "expires_in": 300}')
+    Tokens(expires_in=300, scope=None, token_type='Bearer')
     """
 
     access_token: str = field(repr=False)
@@ -82,6 +98,12 @@ def begin_login(
 
     *resource* is the API that the access token is for, as its absolute URI (RFC 8707 §2).
     *extra* are further parameters (`prompt`, `login_hint` …); they cannot replace those of the flow.
+
+    >>> import secrets
+    >>> registration = Registration(CLIENT_ID, REDIRECT_URI)
+    >>> pending = begin_login(METADATA, registration, scope="openid profile", entropy=secrets.token_bytes(96))
+    >>> pending.url.startswith(METADATA.authorization_endpoint)
+    True
     """
     if len(entropy) != ENTROPY:
         raise ValueError(f"entropy must be {ENTROPY} random bytes")
@@ -124,6 +146,14 @@ def read_callback(url: str, pending: PendingLogin) -> Callback:
     """The code in the address the browser came back to, once address, state and iss are those of *pending*.
 
     Raises `ResponseRefused` for what is not this login's answer, `ServerRefused` where the answer is a refusal.
+
+    >>> registration = Registration(CLIENT_ID, REDIRECT_URI)
+    >>> pending = begin_login(METADATA, registration, scope="openid", entropy=bytes(range(96)))
+    >>> try:
+    ...     read_callback(f"{REDIRECT_URI}?code=stolen&state=of-another-login", pending)
+    ... except ResponseRefused as refused:
+    ...     print(refused.reason)
+    callback_state_differs
     """
     address, _, query = url.partition("#")[0].partition("?")
     if address != pending.registration.redirect_uri.partition("?")[0]:
@@ -132,7 +162,14 @@ def read_callback(url: str, pending: PendingLogin) -> Callback:
 
 
 def read_form_post(body: bytes, pending: PendingLogin) -> Callback:
-    """`read_callback` for the body of `response_mode=form_post` (OAuth 2.0 Form Post Response Mode §2)."""
+    """`read_callback` for the body of `response_mode=form_post` (OAuth 2.0 Form Post Response Mode §2).
+
+    >>> registration = Registration(CLIENT_ID, REDIRECT_URI)
+    >>> posted = {"response_mode": "form_post"}
+    >>> pending = begin_login(METADATA, registration, scope="openid", entropy=bytes(range(96)), extra=posted)
+    >>> read_form_post(f"code=c&iss={ISSUER}&state={pending.state}".encode(), pending).code
+    'c'
+    """
     return _read_answer(body.decode("utf-8", "replace"), pending)
 
 
@@ -163,7 +200,15 @@ def _check_iss(iss: str | None, pending: PendingLogin) -> None:
 
 
 def token_request(endpoint: str, callback: Callback) -> HttpRequest:
-    """The exchange of code and verifier (RFC 6749 §4.1.3, RFC 7636 §4.5)."""
+    """The exchange of code and verifier (RFC 6749 §4.1.3, RFC 7636 §4.5).
+
+    >>> import secrets
+    >>> registration = Registration(CLIENT_ID, REDIRECT_URI)
+    >>> pending = begin_login(METADATA, registration, scope="openid", entropy=secrets.token_bytes(96))
+    >>> response = send(token_request(METADATA.token_endpoint, read_callback(visit(pending.url), pending)))
+    >>> read_tokens(response.status, response.body).token_type
+    'Bearer'
+    """
     registration = callback.pending.registration
     parameters = {
         "grant_type": "authorization_code",
@@ -183,7 +228,12 @@ def refresh_request(
     scope: str | None = None,
     resource: str | None = None,
 ) -> HttpRequest:
-    """The use of a refresh token (RFC 6749 §6); *scope* narrows, *resource* says which API it is for (RFC 8707 §2.2)."""
+    """The use of a refresh token (RFC 6749 §6); *scope* narrows, *resource* says which API it is for (RFC 8707 §2.2).
+
+    >>> request = refresh_request(METADATA.token_endpoint, Registration(CLIENT_ID, REDIRECT_URI), "a-refresh-token")
+    >>> b"grant_type=refresh_token" in request.body
+    True
+    """
     narrowed = {**_named("scope", scope), **_named("resource", resource)}
     parameters = {"grant_type": "refresh_token", "refresh_token": refresh_token, **narrowed}
     return form_request(endpoint, parameters, registration)
@@ -193,6 +243,9 @@ def read_tokens(status: int, body: bytes, *, expected_type: TokenType = "Bearer"
     """The tokens of a token response. Raises `ServerRefused` or `ResponseRefused`.
 
     A client that proved possession expects DPoP and takes nothing less (RFC 9449 §5).
+
+    >>> read_tokens(200, b'{"access_token": "secret", "token_type": "Bearer", "expires_in": 300}').access_token
+    'secret'
     """
     answer = read_object(status, body)
     if str(answer.get("token_type")).lower() != expected_type.lower():
