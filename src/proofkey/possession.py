@@ -30,7 +30,6 @@ _CURVES: Mapping[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.
 _ECDSA = {"ES256": ec.ECDSA(hashes.SHA256()), "ES384": ec.ECDSA(hashes.SHA384())}
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 _PLAIN = bytes.maketrans(b"-_+/", b"+/??")
-_MALFORMED = "The DPoP proof must be one signed JWT in compact form"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,8 @@ def verify_proof(proof: str) -> VerifiedProof:
     """
     if len(proof) > MAX_PROOF or not proof.isascii():
         raise InvalidDpopProof("dpop_proof_too_long", "The DPoP proof must be ASCII of at most 8192 characters")
+    if proof.count(".") != 2:
+        raise InvalidDpopProof("dpop_proof_malformed", "The DPoP proof must be one signed JWT of three parts")
     message, _, signature = proof.encode("ascii").rpartition(b".")
     head, _, body = message.partition(b".")
     key, public = _read_header(head)
@@ -130,7 +131,7 @@ def _read_object(octets: bytes) -> dict[str, Any]:
     except (msgspec.DecodeError, RecursionError, ValueError):
         found = None
     if not isinstance(found, dict):
-        raise InvalidDpopProof("dpop_proof_not_json", _MALFORMED)
+        raise InvalidDpopProof("dpop_proof_not_json", "Header and claims of the DPoP proof must be JSON objects")
     return found
 
 
@@ -141,7 +142,9 @@ def _decode(part: bytes) -> bytes:
     except NotBase64:
         octets = b""
     if not part or _encode(octets) != part:
-        raise InvalidDpopProof("dpop_proof_malformed", _MALFORMED)
+        raise InvalidDpopProof(
+            "dpop_proof_not_base64url", "The parts of the DPoP proof must be base64url without padding"
+        )
     return octets
 
 
