@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 import jwt
@@ -15,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jws
 from joserfc import jwt as joserfc_jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jwk import KeySet as JoseKeySet
 
 from proofkey import jose
 
 ES = jose.SigningKey(jose.generate_key("ES256"), "ES256")
+OTHER = jose.SigningKey(jose.generate_key("ES256"), "ES256")
 RS = jose.SigningKey(jose.generate_key("RS256"), "RS256")
 JWKS = jose.jwk_set([ES, RS])
 KEYS = jose.KeySet.from_jwks(JWKS)
@@ -88,22 +90,126 @@ def test_the_header_that_the_refusals_below_alter_is_sound() -> None:
         {**HEADER, "alg": ["ES256"]},
         {**HEADER, "kid": "other"},
         {**HEADER, "kid": RS.kid},
-        {**HEADER, "kid": None},
         {**HEADER, "kid": 1},
         {**HEADER, "typ": "at+jwt"},
         {**HEADER, "typ": None},
         {**HEADER, "crit": ["exp"]},
         {**HEADER, "crit": []},
         {**HEADER, "b64": False, "crit": ["b64"]},
-        {"alg": "ES256", "typ": "JWT"},
         {"kid": ES.kid, "typ": "JWT"},
-        {"alg": "ES256", "typ": "JWT", "jwk": ES.public_jwk},
         {},
     ],
 )
 def test_a_header_chooses_nothing(header: dict[str, Any]) -> None:
     with pytest.raises(jose.TokenInvalid):
         jose.verify_jwt(resigned(header), KEYS, expected_typ="jwt")
+
+
+@pytest.mark.parametrize(
+    ("header", "refusal"),
+    [
+        ({"alg": "none"}, jose.TokenUnsigned),
+        ({"alg": "nOnE"}, jose.TokenUnsigned),
+        ({"alg": "HS256"}, jose.AlgorithmRefused),
+        ({"alg": "RS256"}, jose.AlgorithmRefused),
+        ({"crit": ["b64"]}, jose.ExtensionUnknown),
+        ({"typ": "at+jwt"}, jose.TypeDiffers),
+        ({"kid": "new"}, jose.UnknownKey),
+        ({"alg": 1}, jose.TokenMalformed),
+    ],
+)
+def test_each_way_to_be_wrong_has_its_class(header: dict[str, Any], refusal: type[Exception]) -> None:
+    with pytest.raises(jose.TokenInvalid) as caught:
+        jose.verify_jwt(resigned({**HEADER, **header}), KEYS, expected_typ="jwt")
+    assert refusal is type(caught.value)
+
+
+def test_a_token_without_kid_is_verified_by_the_only_key_for_its_algorithm() -> None:
+    token = resigned({"alg": "ES256", "typ": "JWT"})
+    assert CLAIMS == jose.verify_jwt(token, KEYS, expected_typ="jwt")
+    two = jose.KeySet.from_jwks({"keys": [ES.public_jwk, {**OTHER.public_jwk, "kid": "other"}]})
+    with pytest.raises(jose.UnknownKey):
+        jose.verify_jwt(token, two, expected_typ="jwt")
+
+
+def test_a_key_in_the_header_is_not_even_looked_at() -> None:
+    for member, key in (
+        ("jwk", OTHER.public_jwk),
+        ("jku", "https://thief.example/keys"),
+        ("x5u", "https://thief.example"),
+    ):
+        message = f"{encoded({**HEADER, member: key})}.{encoded(CLAIMS)}"
+        with pytest.raises(jose.SignatureInvalid):
+            jose.verify_jwt(f"{message}.{encoded(OTHER._sign(message.encode()))}", KEYS, expected_typ="jwt")
+
+
+def test_a_key_verifies_only_the_algorithm_it_is_for() -> None:
+    private = RSAKey.generate_key(2048, private=True)
+    keys = jose.KeySet.from_jwks({"keys": [{**private.as_dict(private=False), "kid": "k", "alg": "RS256"}]})
+    token = jws.serialize_compact({"alg": "PS256", "kid": "k"}, b"{}", private, algorithms=["PS256"])
+    with pytest.raises(jose.AlgorithmRefused):
+        jose.verify_jwt(token, keys, expected_typ=None)
+
+
+def test_two_kinds_of_keys_may_have_one_kid() -> None:
+    """RFC 7517 §4.5: the same value where kty differs."""
+    keys = jose.KeySet.from_jwks({"keys": [{**ES.public_jwk, "kid": "k"}, {**RS.public_jwk, "kid": "k"}]})
+    for key in (ES, RS):
+        message = f"{encoded({'alg': key.alg, 'kid': 'k'})}.{encoded(CLAIMS)}"
+        assert CLAIMS == jose.verify_jwt(f"{message}.{encoded(key._sign(message.encode()))}", keys, expected_typ=None)
+
+
+HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "alg": st.sampled_from(["ES256", "RS256", "PS256", "HS256", "none", "ES384", "", 7]),
+        "kid": st.sampled_from([ES.kid, RS.kid, "other", 7]),
+        "typ": st.sampled_from(["JWT", "at+jwt", "application/JWT", 7]),
+        "crit": st.just(["exp"]),
+        "x": st.integers(),
+    },
+)
+
+
+@given(HEADERS, st.sampled_from([ES, RS]), st.booleans(), st.integers(0, 511))
+def test_what_is_believed_joserfc_believes_too(
+    header: dict[str, Any], key: jose.SigningKey, flip: bool, bit: int
+) -> None:
+    """And the other way round, where our stricter rules hold: kid names the key, typ is the expected one, no crit."""
+    message = f"{encoded(header)}.{encoded(CLAIMS)}"
+    signature = bytearray(key._sign(message.encode()))
+    signature[bit // 8] ^= flip << bit % 8
+    token = f"{message}.{encoded(bytes(signature))}"
+    named = {ES.kid: ES, RS.kid: RS}.get(header.get("kid"))
+    try:
+        oracle = named is not None and joserfc_verifies(token, named)
+    except (JoseError, ValueError, TypeError):
+        oracle = False
+    strict = header.get("typ") in {"JWT", "application/JWT"} and "crit" not in header
+    try:
+        ours = CLAIMS == jose.verify_jwt(token, KEYS, expected_typ="jwt") and "kid" in header
+    except jose.TokenInvalid:
+        ours = False
+    assert (oracle and strict) == ours
+
+
+def joserfc_verifies(token: str, key: jose.SigningKey) -> bool:
+    found = jws.deserialize_compact(token, JoseKeySet.import_key_set({"keys": [key.public_jwk]}), algorithms=[key.alg])
+    return CLAIMS == json.loads(found.payload)
+
+
+@given(st.binary(max_size=40), st.text("ABab019-_+/= \nQg", max_size=9))
+def test_base64url_has_one_spelling(raw: bytes, text: str) -> None:
+    assert raw == jose._decode(encoded(raw).encode())
+    try:
+        decoded = jose._decode(text.encode())
+    except jose.TokenMalformed:
+        decoded = None
+    try:
+        canonical = text == encoded(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except ValueError:
+        canonical = False
+    assert canonical == (decoded is not None)
 
 
 def test_a_public_key_is_no_hmac_secret() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import httpx2
 import pytest
-from cryptography.hazmat.primitives import serialization
+from joserfc.jwk import import_key
 
 from proofkey import jose
 from proofkey.guard import Guard, ResourceServer, access_of, protect, require
@@ -70,10 +70,7 @@ def forge(
 
 
 def pem_of(key: jose.SigningKey) -> bytes:
-    der = jose.KeySet.from_jwks(jose.jwk_set([key])).find(key.kid)
-    assert der is not None
-    public = der.public_key
-    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return import_key(key.public_jwk).as_pem(private=False)
 
 
 @pytest.mark.parametrize("key", [KEY, RSA_KEY])

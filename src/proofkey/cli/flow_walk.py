@@ -125,7 +125,7 @@ class Walk:
 
     def _fetch_keys(self, metadata: ServerMetadata) -> jose.KeySet:
         if metadata.jwks_uri is None:
-            return jose.KeySet({})
+            return jose.KeySet(())
         request = HttpRequest("GET", metadata.jwks_uri, (("accept", "application/json"),))
         keys: jose.KeySet = self._read("keys", request, lambda _, body: jose.KeySet.from_jwks(jose.decode_claims(body)))
         return keys
