@@ -1,0 +1,154 @@
+"""GET or POST …/callback: the answer of the issuer becomes a session (RFC 6749 §4.1.2, OpenID Connect Core §3.1.3).
+
+1. Without this browser's cookie for this `state` an answer is worth nothing (login CSRF, code injection).
+2. A transaction is taken before its code is sent anywhere: an answer that comes twice is used once.
+3. A session's id is made here, of fresh random bits; what the browser had before is ended (session fixation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from proofkey.client.issuer import SignedIn
+from proofkey.client.messages import Claims, ResponseRefused
+from proofkey.client.protocol import Callback, PendingLogin, read_callback, read_form_post
+from proofkey.client.web.message import FormRefused, Request, Response, not_allowed, page, redirect
+from proofkey.client.web.session import Contents, hold, session_key_of
+from proofkey.client.web.site import Site
+from proofkey.client.web.store.contract import StoredSession
+from proofkey.client.web.transaction import Transaction, hash_cookie
+from proofkey.protocol.records import SECOND
+from proofkey.seal import encode_base64url
+
+MAX_ANSWER = 16_384
+
+
+class LoginRefused(ResponseRefused):
+    """The answer cannot become a session."""
+
+    code = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The issuer's answer as it was sent, not believed yet."""
+
+    state: str
+    sent: str
+
+    def read(self, site: Site, transaction: Transaction) -> Callback:
+        """Hold it against the login it should answer. Raises `ResponseRefused` and `ServerRefused`."""
+        pending = PendingLogin(
+            url=transaction.url,
+            issuer=site.issuer.issuer,
+            iss_required=transaction.iss_required,
+            registration=site.issuer.registration,
+            scope=site.settings.scope,
+            state=transaction.state,
+            nonce=transaction.nonce,
+            code_verifier=transaction.code_verifier,
+            resource=site.settings.resource,
+        )
+        if site.settings.response_mode == "form_post":
+            return read_form_post(self.sent.encode(), pending)
+        return read_callback(f"{site.addresses.redirect_uri}?{self.sent}", pending)
+
+
+async def finish_login(site: Site, request: Request) -> Response:
+    """A redirect to where the person wanted to go, with a new session."""
+    allowed = "POST" if site.settings.response_mode == "form_post" else "GET"
+    if request.method != allowed:
+        return not_allowed(allowed)
+    answer = await _read_answer(request)
+    cookie = site.transaction_cookies.of(answer.state)
+    value = request.cookies.get(cookie.name)
+    transaction = None if value is None else await _take(site, value)
+    if transaction is None:
+        return await _without_transaction(site, request, answer)
+    return (await _redeem(site, request, answer, transaction)).adding(cookie.drop())
+
+
+async def _read_answer(request: Request) -> Answer:
+    try:
+        sent = (await request.form_body()).decode("utf-8", "replace") if request.method == "POST" else request.query
+        states = [value for name, value in parse_qsl(sent, max_num_fields=64) if name == "state"]
+    except (FormRefused, ValueError):
+        states, sent = [], ""
+    if len(states) != 1 or len(sent) > MAX_ANSWER:
+        raise LoginRefused("answer_without_state", "This is not the answer to a sign-in")
+    return Answer(states[0], sent)
+
+
+async def _take(site: Site, value: str) -> Transaction | None:
+    key = hash_cookie(value)
+    sealed = await site.store.take_transaction(key, now=site.clock())
+    return None if sealed is None else site.sealing.open_transaction(key, sealed, Transaction)
+
+
+async def _without_transaction(site: Site, request: Request, _answer: Answer) -> Response:
+    if await site.find_session(request) is not None:
+        return redirect("/")
+    return page(
+        400, "Please sign in again", "This sign-in was begun elsewhere.", (site.addresses.path("login"), "Sign in")
+    )
+
+
+async def _redeem(site: Site, request: Request, answer: Answer, transaction: Transaction) -> Response:
+    signed_in = await site.network.run(site.issuer.redeem(answer.read(site, transaction)))
+    claims = await _read_claims(site, signed_in)
+    now = site.clock()
+    check_auth_time(claims, transaction.max_age, now)
+    value = encode_base64url(site.entropy(32))
+    contents = Contents(
+        subject=claims["sub"],
+        claims=dict(claims),
+        created_at=now,
+        scope=signed_in.tokens.scope or site.settings.scope,
+        access={site.settings.resource or "": hold(signed_in.tokens, now)},
+        refresh_token=signed_in.tokens.refresh_token,
+        id_token=signed_in.tokens.id_token,
+        asked_acr_values=transaction.acr_values,
+        asked_max_age=transaction.max_age,
+    )
+    for former in {transaction.replaces, site.session_key(request)} - {None}:
+        await site.store.end_session(former)  # type: ignore[arg-type]
+    await site.store.start_session(_at_rest(site, hash_cookie(value), contents, now), now=now)
+    return redirect(transaction.return_to).adding(site.session_cookie.set(value))
+
+
+async def _read_claims(site: Site, signed_in: SignedIn) -> Claims:
+    if signed_in.claims is None:
+        raise LoginRefused("sign_in_without_id_token", "The issuer did not say who signed in")
+    claims = signed_in.claims
+    if not site.settings.userinfo:
+        return claims
+    told = await site.network.run(site.issuer.read_userinfo(signed_in.tokens, subject=claims["sub"]))
+    return {**told, **claims}
+
+
+def check_auth_time(claims: Claims, max_age: int | None, now: int) -> None:
+    """Where a fresh sign-in was asked for, it must be one (OpenID Connect Core §3.1.3.7, 15)."""
+    if max_age is None:
+        return
+    auth_time = claims.get("auth_time")
+    if type(auth_time) is not int or now > (auth_time + max_age) * SECOND + 60 * SECOND:
+        raise LoginRefused("auth_time_too_old", "auth_time does not meet max_age: the sign-in is not fresh enough")
+
+
+def _at_rest(site: Site, key: bytes, contents: Contents, now: int) -> StoredSession:
+    issuer, until = site.issuer.issuer, now + site.settings.absolute_for
+    return StoredSession(
+        key=key,
+        sid_key=_sid_key(issuer, contents.claims),
+        subject_key=session_key_of(issuer, "sub", contents.subject),
+        sealed=site.sealing.close_session(key, contents),
+        idle_until=min(now + site.settings.idle_for, until),
+        until=until,
+    )
+
+
+def _sid_key(issuer: str, claims: Mapping[str, object]) -> bytes | None:
+    sid = claims.get("sid")
+    return session_key_of(issuer, "sid", sid) if isinstance(sid, str) else None

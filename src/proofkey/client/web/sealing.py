@@ -1,0 +1,66 @@
+"""What a store keeps is sealed under the application's key, one purpose and one row at a time (proofkey.seal).
+
+1. The key of its row stands inside every seal: contents moved to another row do not open.
+2. Several keys may be given: the first seals, all of them open, so that keys can be changed without signing anybody out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from proofkey.seal import Seal, SealBroken, derive_key, encode_base64url
+
+MIN_KEY = 32
+Contents = TypeVar("Contents")
+
+
+class Sealing:
+    """Seals and opens what belongs to one row. *keys* are secrets of at least 32 bytes, the newest first."""
+
+    def __init__(self, keys: Sequence[bytes], context: str, entropy: Callable[[int], bytes]) -> None:
+        if not keys or any(len(key) < MIN_KEY for key in keys):
+            raise ValueError(f"key must be at least {MIN_KEY} random bytes")
+        self._entropy = entropy
+        generations = {_generation(key): key for key in keys}
+        self._seals = {
+            purpose: Seal(generations, _generation(keys[0]), f"{context} {purpose}")
+            for purpose in ("session", "transaction")
+        }
+        self._mac_key = derive_key(keys[-1], f"{context} csrf")
+
+    def close_transaction(self, key: bytes, contents: msgspec.Struct) -> str:
+        """Seal a begun login for the row called *key*."""
+        return self._seals["transaction"].close([key, contents], self._entropy(12))
+
+    def close_session(self, key: bytes, contents: msgspec.Struct) -> str:
+        """Seal a session's contents for the row called *key*."""
+        return self._seals["session"].close([key, contents], self._entropy(12))
+
+    def open_transaction(self, key: bytes, sealed: str, kind: type[Contents]) -> Contents | None:
+        """What was sealed for that row; None where it was not, or not by us."""
+        return _open(self._seals["transaction"], key, sealed, kind)
+
+    def open_session(self, key: bytes, sealed: str, kind: type[Contents]) -> Contents | None:
+        """What was sealed for that row; None where it was not, or not by us."""
+        return _open(self._seals["session"], key, sealed, kind)
+
+    def csrf_token(self, key: bytes) -> str:
+        """What a page of the application sends to prove that it could read the session's JSON."""
+        return encode_base64url(hmac.digest(self._mac_key, key, hashlib.sha256))
+
+
+def _generation(key: bytes) -> int:
+    return int.from_bytes(hashlib.sha256(b"proofkey web key " + key).digest()[:4], "big")
+
+
+def _open(seal: Seal, key: bytes, sealed: str, kind: type[Contents]) -> Contents | None:
+    try:
+        row, contents = msgspec.msgpack.decode(seal.open(sealed), type=tuple[bytes, kind])  # type: ignore[valid-type]
+    except (SealBroken, msgspec.DecodeError):
+        return None
+    return contents if row == key else None

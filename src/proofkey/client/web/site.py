@@ -1,0 +1,98 @@
+"""One sign-in of one web application: its settings, and what every endpoint of it works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, TypedDict
+
+from proofkey.client.http import AsyncNetwork
+from proofkey.client.issuer import Issuer
+from proofkey.client.web.addresses import Addresses
+from proofkey.client.web.cookie import Cookie
+from proofkey.client.web.message import Request
+from proofkey.client.web.sealing import Sealing
+from proofkey.client.web.session import ABSOLUTE_FOR, IDLE_FOR
+from proofkey.client.web.store.contract import SessionStore, StoredSession
+from proofkey.client.web.transaction import TransactionCookies, hash_cookie
+from proofkey.protocol.records import MINUTE
+
+ResponseMode: TypeAlias = Literal["query", "form_post"]
+"""How the issuer brings the answer: in the address, or as a form that submits itself."""
+
+
+class Options(TypedDict, total=False):
+    """What an application may choose beside its registration. Durations are milliseconds.
+
+    `scope` must hold openid; `resource` is the API of the first access token (RFC 8707). `userinfo` asks the issuer for
+    more claims at sign-in. After sign-out the person comes to the path `after_logout`, by way of
+    `post_logout_redirect_uri`, which must be registered: by default `…/logged-out` beside the redirect URI.
+    """
+
+    scope: str
+    resource: str | None
+    response_mode: ResponseMode
+    userinfo: bool
+    post_logout_redirect_uri: str | None
+    after_logout: str
+    idle_for: int
+    absolute_for: int
+    transaction_for: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`Options` with every choice made."""
+
+    scope: str = "openid profile email"
+    resource: str | None = None
+    response_mode: ResponseMode = "query"
+    userinfo: bool = False
+    post_logout_redirect_uri: str | None = None
+    after_logout: str = "/"
+    idle_for: int = IDLE_FOR
+    absolute_for: int = ABSOLUTE_FOR
+    transaction_for: int = 15 * MINUTE
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for choices that cannot be."""
+        if "openid" not in self.scope.split():
+            raise ValueError("scope must hold openid: a session is about a person")
+        if min(self.idle_for, self.absolute_for, self.transaction_for) <= 0:
+            raise ValueError("durations must be positive")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An application's sign-in, opened: one issuer, one store, one network."""
+
+    settings: Settings
+    addresses: Addresses
+    issuer: Issuer
+    store: SessionStore
+    sealing: Sealing = field(repr=False)
+    network: AsyncNetwork
+    clock: Callable[[], int]
+    entropy: Callable[[int], bytes]
+
+    @property
+    def session_cookie(self) -> Cookie:
+        """The cookie that is the session."""
+        return Cookie.named(f"proofkey_session_{self.addresses.mark}", secure=self.addresses.is_secure)
+
+    @property
+    def transaction_cookies(self) -> TransactionCookies:
+        """The cookies of begun logins. A form comes as a cross-site POST, which carries no Lax cookie."""
+        same_site: Literal["Lax", "None"] = "None" if self.settings.response_mode == "form_post" else "Lax"
+        return TransactionCookies(self.addresses.mark, secure=self.addresses.is_secure, same_site=same_site)
+
+    def session_key(self, request: Request) -> bytes | None:
+        """The row that the request's session cookie names; None where there is no such cookie."""
+        value = request.cookies.get(self.session_cookie.name)
+        return hash_cookie(value) if value else None
+
+    async def find_session(self, request: Request) -> StoredSession | None:
+        """The live session of the request's browser."""
+        key = self.session_key(request)
+        found = await self.store.find_session(key) if key else None
+        return found if found is not None and found.is_live(self.clock()) else None

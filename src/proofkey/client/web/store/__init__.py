@@ -1,0 +1,1 @@
+"""Where sessions are kept: a contract, and one file for each store that fulfils it."""
