@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from proofkey.guard.access import Access, AuthenticationInsufficient, ScopeMissing, TokenRejected, check_access_token
 from proofkey.guard.asgi import Guard, access_of, protect
+from proofkey.guard.dpop import Dpop
 from proofkey.guard.keys import IssuerUnavailable
+from proofkey.guard.mtls import CertificateBound
+from proofkey.guard.nonce import Nonces
+from proofkey.guard.replay import MemoryReplay, RedisReplay
 from proofkey.guard.requirement import Requirement, require
 from proofkey.guard.resource_server import ResourceServer
 
 __all__ = [
     "Access",
     "AuthenticationInsufficient",
+    "CertificateBound",
+    "Dpop",
     "Guard",
     "IssuerUnavailable",
+    "MemoryReplay",
+    "Nonces",
+    "RedisReplay",
     "Requirement",
     "ResourceServer",
     "ScopeMissing",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from proofkey.guard.access import Claims, TokenRejected
+from proofkey.guard.access import Access, TokenRejected
 from proofkey.guard.request import BEARER, ApiRequest, Credentials
 from proofkey.guard.steps import Steps
 
@@ -37,18 +37,21 @@ class Binding(Protocol):
     def metadata(self) -> Mapping[str, Any]:
         """Members of the protected resource's metadata (RFC 9728 §2)."""
 
-    def check(self, request: ApiRequest, token: str, bound_to: str, now: int) -> Steps[None]:
-        """Refuse unless *request* proves the key whose thumbprint is *bound_to*. Raises `TokenRejected`."""
+    def check(self, request: ApiRequest, token: str, access: Access, bound_to: str, now: int) -> Steps[None]:
+        """Refuse unless *request* proves the key whose thumbprint is *bound_to*. Raises `OAuthError`.
+
+        Everything else about *token* holds by then; *access* says whose it is.
+        """
 
 
 def check_possession(
-    request: ApiRequest, credentials: Credentials, claims: Claims, bindings: Mapping[str, Binding], now: int
+    request: ApiRequest, credentials: Credentials, access: Access, bindings: Mapping[str, Binding], now: int
 ) -> Steps[None]:
     """Refuse unless every confirmation the token names is proven, and every one this API requires is named.
 
     *bindings* are by the member of `cnf`. Raises `TokenRejected`.
     """
-    confirmed = claims.get("cnf")
+    confirmed = access.claims.get("cnf")
     if confirmed is None:
         if credentials.scheme != BEARER:
             raise TokenRejected("access_token_unbound", "The access token is not bound to a key: send it as Bearer")
@@ -59,16 +62,16 @@ def check_possession(
         if binding.required and binding.confirmation not in confirmed:
             raise TokenRejected("access_token_binding_missing", "The access token must be bound to a key of the client")
     for member, bound_to in confirmed.items():
-        yield from _check_one(request, credentials, bindings.get(member), bound_to, now)
+        binding = _fitting(bindings.get(member), bound_to, credentials)
+        yield from binding.check(request, credentials.token, access, bound_to, now)
 
 
-def _check_one(
-    request: ApiRequest, credentials: Credentials, binding: Binding | None, bound_to: Any, now: int
-) -> Steps[None]:
+def _fitting(binding: Binding | None, bound_to: Any, credentials: Credentials) -> Binding:
+    """The way to prove one confirmation, where it is known and the token came under its scheme."""
     if binding is None or not isinstance(bound_to, str):
         raise TokenRejected("access_token_binding_unknown", "The access token is bound in a way that is not known here")
     if binding.scheme != credentials.scheme:
         raise TokenRejected(
             "access_token_scheme_differs", "The access token is bound to a key: send it under its own scheme"
         )
-    yield from binding.check(request, credentials.token, bound_to, now)
+    return binding

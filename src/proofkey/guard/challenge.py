@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from proofkey.guard.access import AuthenticationInsufficient, ScopeMissing, TokenRejected
 from proofkey.guard.keys import IssuerUnavailable
+from proofkey.guard.replay import ReplayUnavailable
 from proofkey.guard.request import TokenMissing
 from proofkey.guard.requirement import Requirement
 from proofkey.protocol.errors import OAuthError
@@ -57,7 +58,7 @@ def render_refusal(refusal: OAuthError, challenges: Challenges, required: Requir
         ("cache-control", "no-store"),
         *(refusal.headers if isinstance(refusal, TokenRejected) else ()),
     ]
-    if isinstance(refusal, IssuerUnavailable):
+    if isinstance(refusal, IssuerUnavailable | ReplayUnavailable):
         headers.append(("retry-after", str(-(-refusal.retry_for // SECOND))))
     else:
         headers.append(("www-authenticate", render_challenge(refusal, challenges, required, sent_scheme)))

@@ -79,7 +79,7 @@ class ResourceServer:
             now=now,
             leeway_for=self._leeway_for,
         )
-        yield from check_possession(request, credentials, claims, self._bindings, now)
+        yield from check_possession(request, credentials, access, self._bindings, now)
         check_authentication(access, required, now=now, leeway_for=self._leeway_for)
         return access
 
