@@ -22,6 +22,9 @@ from proofkey.protocol.records import SECOND
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+MAX_CONNECTIONS = 32
+"""How many connections one event loop holds to Redis; further requests take turns."""
+
 
 class ReplayUnavailable(TemporarilyUnavailable):
     """Nobody can say whether a proof came before; worth another try, with a new proof, after `retry_for` milliseconds."""
@@ -127,20 +130,29 @@ class RedisReplay:
 
     def _client(self) -> Redis:
         """Connections belong to an event loop. None is retried: a repeated SET would meet its own mark."""
-        from redis.asyncio import Redis
+        from redis.asyncio import BlockingConnectionPool, Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
-            client = self._clients[loop] = Redis.from_url(
+            pool = BlockingConnectionPool.from_url(
                 self._url,
+                max_connections=MAX_CONNECTIONS,
+                timeout=self._timeout,
                 socket_timeout=self._timeout,
                 socket_connect_timeout=self._timeout,
                 retry=Retry(NoBackoff(), 0),
             )
+            client = self._clients[loop] = Redis.from_pool(pool)
         return client
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
 
 
 def _mark(proof: ProvenProof) -> bytes:

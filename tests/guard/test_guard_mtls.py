@@ -1,0 +1,160 @@
+"""Tokens bound to a client certificate: from the connection itself, and from a proxy that is trusted to say it (RFC 8705 §3)."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from proofkey.guard import Access, CertificateBound, Dpop, ResourceServer, TokenRejected
+from proofkey.guard.asgi import read_request
+from proofkey.guard.request import ApiRequest
+from tests.guard.sample_issuer import Clock, SampleIssuer
+from tests.listening import bind, listening, url_of
+from tests.protocol.refusals import refused
+
+URL = "https://api.example/notes"
+
+
+def certificate(name: str) -> x509.Certificate:
+    """A self-signed certificate."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    begun = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    builder = x509.CertificateBuilder(
+        subject, subject, key.public_key(), 7, begun, begun + datetime.timedelta(days=365)
+    )
+    return builder.sign(key, hashes.SHA256())
+
+
+def der(of: x509.Certificate) -> bytes:
+    return of.public_bytes(serialization.Encoding.DER)
+
+
+def pem(of: x509.Certificate) -> str:
+    return of.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def thumbprint(of: x509.Certificate) -> str:
+    return urlsafe_b64encode(hashlib.sha256(der(of)).digest()).rstrip(b"=").decode()
+
+
+MINE, OTHER = certificate("mine"), certificate("other")
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[SampleIssuer]:
+    listener = bind()
+    sample = SampleIssuer(f"{url_of(listener)}/acme/main")
+    with listening(sample, listener):
+        yield sample
+
+
+class Api:
+    """An API that takes bound tokens."""
+
+    def __init__(self, issuer: SampleIssuer, *bindings: CertificateBound | Dpop) -> None:
+        self.server = ResourceServer(issuer.issuer, audience="https://api.example", bindings=bindings, clock=Clock())
+        self.token = issuer.token(cnf={"x5t#S256": thumbprint(MINE)})
+
+    async def send(
+        self,
+        *headers: tuple[bytes, bytes],
+        shown: bytes | None = None,
+        token: str | None = None,
+        scheme: str = "Bearer",
+    ) -> Access:
+        sent = [(b"authorization", f"{scheme} {token or self.token}".encode()), *headers]
+        return await self.server.admit(ApiRequest("GET", URL, sent, shown))
+
+
+async def test_the_certificate_of_the_connection_opens(issuer: SampleIssuer) -> None:
+    api = Api(issuer, CertificateBound())
+    assert "alice" == (await api.send(shown=der(MINE))).subject
+    with refused(TokenRejected, "certificate_differs"):
+        await api.send(shown=der(OTHER))
+    with refused(TokenRejected, "certificate_missing"):
+        await api.send()
+
+
+async def test_a_header_says_nothing_unless_a_proxy_was_named(issuer: SampleIssuer) -> None:
+    forged = (b"client-cert", b":" + b64encode(der(MINE)) + b":")
+    with refused(TokenRejected, "certificate_missing"):
+        await Api(issuer, CertificateBound()).send(forged)
+    with refused(TokenRejected, "certificate_differs"):
+        await Api(issuer, CertificateBound()).send(forged, shown=der(OTHER))
+
+
+async def test_a_named_proxy_tells_the_certificate_as_rfc_9440_or_as_pem(issuer: SampleIssuer) -> None:
+    api = Api(issuer, CertificateBound(proxy_header="Client-Cert"))
+    for told in (b":" + b64encode(der(MINE)) + b":", quote(pem(MINE)).encode(), quote(pem(MINE), safe="").encode()):
+        assert "alice" == (await api.send((b"client-cert", told))).subject
+    with refused(TokenRejected, "certificate_differs"):
+        await api.send((b"client-cert", quote(pem(OTHER)).encode()))
+
+
+async def test_behind_a_named_proxy_the_connection_is_the_proxys(issuer: SampleIssuer) -> None:
+    api = Api(issuer, CertificateBound(proxy_header="Client-Cert"))
+    with refused(TokenRejected, "certificate_missing"):
+        await api.send(shown=der(MINE))
+
+
+@pytest.mark.parametrize("told", [b"", b" "])
+async def test_no_certificate_told_is_none_shown(issuer: SampleIssuer, told: bytes) -> None:
+    with refused(TokenRejected, "certificate_missing"):
+        await Api(issuer, CertificateBound(proxy_header="Client-Cert")).send((b"client-cert", told))
+
+
+@pytest.mark.parametrize(
+    "told", [b":::", b"::", b":A:", b"no certificate", b"-----BEGIN", b"\xff", b":" + b"A" * 20_000 + b":"]
+)
+async def test_what_cannot_be_read_opens_nothing(issuer: SampleIssuer, told: bytes) -> None:
+    with refused(TokenRejected, "certificate_malformed"):
+        await Api(issuer, CertificateBound(proxy_header="Client-Cert")).send((b"client-cert", told))
+
+
+async def test_a_certificate_told_twice_opens_nothing(issuer: SampleIssuer) -> None:
+    told = (b"client-cert", b":" + b64encode(der(MINE)) + b":")
+    with refused(TokenRejected, "certificate_repeated"):
+        await Api(issuer, CertificateBound(proxy_header="Client-Cert")).send(told, told)
+
+
+async def test_a_bound_token_opens_nothing_where_certificates_are_not_asked_for(issuer: SampleIssuer) -> None:
+    for api in (Api(issuer), Api(issuer, Dpop())):
+        with refused(TokenRejected, "access_token_binding_unknown"):
+            await api.send(shown=der(MINE))
+
+
+async def test_tokens_that_are_not_bound_are_refused_where_binding_is_required(issuer: SampleIssuer) -> None:
+    token = issuer.token()
+    assert "alice" == (await Api(issuer, CertificateBound()).send(token=token)).subject
+    with refused(TokenRejected, "access_token_binding_missing"):
+        await Api(issuer, CertificateBound(required=True)).send(token=token, shown=der(MINE))
+
+
+async def test_a_token_bound_to_a_certificate_is_no_dpop_token(issuer: SampleIssuer) -> None:
+    with refused(TokenRejected, "access_token_scheme_differs"):
+        await Api(issuer, CertificateBound(), Dpop()).send(shown=der(MINE), scheme="DPoP")
+
+
+async def test_the_certificate_is_read_from_asgis_tls_extension(issuer: SampleIssuer) -> None:
+    api = Api(issuer, CertificateBound())
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/notes",
+        "headers": [(b"authorization", f"Bearer {api.token}".encode())],
+        "extensions": {"tls": {"client_cert_chain": [pem(MINE), pem(OTHER)]}},
+    }
+    assert "alice" == (await api.server.admit(read_request(scope, api.server))).subject
+    scope["extensions"] = {"tls": {"client_cert_chain": []}}
+    with refused(TokenRejected, "certificate_missing"):
+        await api.server.admit(read_request(scope, api.server))
