@@ -5,12 +5,14 @@ from __future__ import annotations
 from proofkey.guard.access import Access, AuthenticationInsufficient, ScopeMissing, TokenRejected, check_access_token
 from proofkey.guard.asgi import Guard, access_of, protect
 from proofkey.guard.dpop import Dpop
-from proofkey.guard.keys import IssuerUnavailable
+from proofkey.guard.fetched import IssuerUnavailable
+from proofkey.guard.introspection import Introspection
 from proofkey.guard.mtls import CertificateBound
 from proofkey.guard.nonce import Nonces
 from proofkey.guard.replay import MemoryReplay, RedisReplay
 from proofkey.guard.requirement import Requirement, require
 from proofkey.guard.resource_server import ResourceServer
+from proofkey.guard.trust import TrustedIssuer
 
 __all__ = [
     "Access",
@@ -18,6 +20,7 @@ __all__ = [
     "CertificateBound",
     "Dpop",
     "Guard",
+    "Introspection",
     "IssuerUnavailable",
     "MemoryReplay",
     "Nonces",
@@ -26,6 +29,7 @@ __all__ = [
     "ResourceServer",
     "ScopeMissing",
     "TokenRejected",
+    "TrustedIssuer",
     "access_of",
     "check_access_token",
     "protect",

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, TypeAlias
@@ -16,6 +17,7 @@ from proofkey.guard.challenge import Answer
 from proofkey.guard.request import ApiRequest
 from proofkey.guard.requirement import NOTHING, Requirement, require
 from proofkey.guard.resource_server import ResourceServer
+from proofkey.guard.trust import Issuers
 from proofkey.protocol.errors import OAuthError
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -44,7 +46,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Admit the request or answer it."""
         if scope["type"] not in {"http", "websocket"}:
-            await self._app(scope, receive, send)
+            await self._pass(scope, receive, send)
             return
         if self._asks_metadata(scope):
             await send_answer(send, self._server.metadata(), without_body=scope["method"] == "HEAD")
@@ -58,12 +60,21 @@ class Guard:
             return
         await self._app({**scope, ACCESS: access}, receive, send)
 
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application start and end; meanwhile, fetch what its first request would wait for."""
+        fetching = asyncio.create_task(self._server.prefetch()) if scope["type"] == "lifespan" else None
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            if fetching is not None:
+                fetching.cancel()
+
     def _asks_metadata(self, scope: Scope) -> bool:
         return scope["path"] == self._server.metadata_path and scope.get("method") in {"GET", "HEAD"}
 
 
-def protect(app: App, *, issuer: str, audience: str, scopes: Collection[str] = ()) -> Guard:
-    """*app* behind a guard that takes access tokens of *issuer* for *audience* that hold every one of *scopes*.
+def protect(app: App, *, issuer: Issuers, audience: str, scopes: Collection[str] = ()) -> Guard:
+    """*app* behind a guard that takes access tokens of *issuer* (one or several) for *audience* that hold every one of *scopes*.
 
     Several guards of one API share a `ResourceServer` by `Guard(app, server, require(…))`.
     """

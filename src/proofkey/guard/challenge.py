@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from proofkey.guard.access import AuthenticationInsufficient, ScopeMissing, TokenRejected
-from proofkey.guard.keys import IssuerUnavailable
+from proofkey.guard.fetched import IssuerUnavailable
 from proofkey.guard.replay import ReplayUnavailable
 from proofkey.guard.request import TokenMissing
 from proofkey.guard.requirement import Requirement

@@ -14,18 +14,19 @@ from collections.abc import Callable, Collection, Iterable
 from proofkey.guard.access import LEEWAY_FOR, Access, check_access_token, check_authentication
 from proofkey.guard.binding import Binding, check_possession
 from proofkey.guard.challenge import Answer, Challenges, render_refusal
-from proofkey.guard.keys import IssuerKeys, wall_clock
+from proofkey.guard.fetched import wall_clock
 from proofkey.guard.metadata import is_resource, metadata_path, origin_of, render_metadata
 from proofkey.guard.request import BEARER, ApiRequest, parse_credentials, scheme_of
 from proofkey.guard.requirement import NOTHING, Requirement
 from proofkey.guard.steps import Steps, run, run_blocking
+from proofkey.guard.trust import Issuers, Trust
 from proofkey.protocol.errors import OAuthError
 
 _log = logging.getLogger("proofkey.guard")
 
 
 class ResourceServer:
-    """An API that takes access tokens of *issuer* for *audience*.
+    """An API that takes access tokens of *issuers* for *audience*: one issuer or several, each a URL or a `TrustedIssuer`.
 
     *resource* is the API's identifier in its metadata and *public_url* what goes before a path as clients send it; both
     come from an *audience* that is a URL. *leeway_for* (milliseconds) is what clocks may differ by.
@@ -34,7 +35,7 @@ class ResourceServer:
 
     def __init__(
         self,
-        issuer: str,
+        issuers: Issuers,
         *,
         audience: str,
         resource: str | None = None,
@@ -46,7 +47,7 @@ class ResourceServer:
         tls: ssl.SSLContext | None = None,
         clock: Callable[[], int] = wall_clock,
     ) -> None:
-        self._keys = IssuerKeys(issuer, tls=tls, clock=clock)
+        self._trust = Trust(issuers, tls=tls, clock=clock)
         self._audience = audience
         self.resource = resource or (audience if is_resource(audience) else None)
         if self.resource is not None and not is_resource(self.resource):
@@ -69,11 +70,11 @@ class ResourceServer:
     def admission(self, request: ApiRequest, required: Requirement) -> Steps[Access]:
         """What `admit` does, as steps."""
         credentials = parse_credentials(request, self._challenges.schemes)
-        claims = yield from self._keys.verification(credentials.token)
+        claims = yield from self._trust.verification(credentials.token)
         now = self._clock()
         access = check_access_token(
             claims,
-            expected_issuer=self._keys.issuer,
+            expected_issuer=claims["iss"],
             expected_audience=self._audience,
             required_scopes=required.scopes,
             now=now,
@@ -82,6 +83,10 @@ class ResourceServer:
         yield from check_possession(request, credentials, access, self._bindings, now)
         check_authentication(access, required, now=now, leeway_for=self._leeway_for)
         return access
+
+    async def prefetch(self) -> None:
+        """Fetch the issuers' keys before the first request comes. An issuer that is away is asked again then."""
+        await self._trust.prefetch()
 
     def challenge(self, refusal: OAuthError, request: ApiRequest, required: Requirement = NOTHING) -> Answer:
         """The response to a *request* that `admit` refused; the reason is logged."""
@@ -103,7 +108,7 @@ class ResourceServer:
             raise ValueError("an API without a resource identifier has no metadata")
         further = {name: value for binding in self._bindings.values() for name, value in binding.metadata.items()}
         return render_metadata(
-            self.resource, issuers=[self._keys.issuer], scopes=self._scopes_supported, further=further
+            self.resource, issuers=self._trust.issuers, scopes=self._scopes_supported, further=further
         )
 
     def _schemes(self) -> dict[str, dict[str, str]]:

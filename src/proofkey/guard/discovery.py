@@ -1,0 +1,108 @@
+"""Asking an issuer: its metadata, its keys, and what it knows of a token (RFC 8414, RFC 7517 §5, RFC 7662).
+
+1. The metadata must name the issuer to the byte; addresses are https, or http on loopback.
+2. Answers are bounded in size and time, redirects are not followed, compression is not undone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from proofkey import jose
+from proofkey.guard.fetched import AnswerUnusable
+from proofkey.protocol.issuer import is_issuer, is_safe_address, metadata_addresses
+
+if TYPE_CHECKING:
+    import httpx2
+
+MAX_RESPONSE = 256 * 1_024
+PATIENCE = 15.0
+"""Seconds for all that one question takes."""
+_ACCEPT = {"accept": "application/json", "accept-encoding": "identity"}
+
+
+class Discovery:
+    """What *issuer* publishes. *tls* holds the authorities to trust, the system's where it is left out.
+
+    Raises `ValueError` for an issuer that is neither https nor http on loopback.
+    """
+
+    def __init__(self, issuer: str, *, tls: ssl.SSLContext | None = None) -> None:
+        if not is_issuer(issuer):
+            raise ValueError("issuer must be an https URL without query or fragment; http only on loopback")
+        self.issuer = issuer
+        self._tls = tls
+
+    async def read_metadata(self) -> dict[str, Any]:
+        """The issuer's metadata. Raises `AnswerUnusable`."""
+        for address in metadata_addresses(self.issuer):
+            status, metadata = await self.ask("GET", address)
+            if status != 200:
+                continue
+            if metadata.get("issuer") != self.issuer:
+                raise AnswerUnusable("the metadata name another issuer (RFC 8414 section 3.3)")
+            return metadata
+        raise AnswerUnusable("there are no metadata under the issuer")
+
+    async def read_keys(self) -> jose.KeySet:
+        """The issuer's public keys. Raises `AnswerUnusable`."""
+        metadata = await self.read_metadata()
+        status, jwks = await self.ask("GET", find_endpoint(metadata, "jwks_uri"))
+        if status != 200:
+            raise AnswerUnusable("jwks_uri does not answer 200")
+        try:
+            return jose.KeySet.from_jwks(jwks)
+        except jose.TokenInvalid as invalid:
+            raise AnswerUnusable(str(invalid)) from None
+
+    async def ask(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> tuple[int, dict[str, Any]]:
+        """Status and JSON object of an answer; the object is empty unless the status is 200. Raises `AnswerUnusable`."""
+        httpx2 = await asyncio.to_thread(_import_httpx2)  # a tenth of a second that neither start nor loop waits for
+        try:
+            if self._tls is None and self.issuer.startswith("https:"):
+                self._tls = await asyncio.to_thread(httpx2.create_ssl_context)
+            async with asyncio.timeout(PATIENCE), self._connect(httpx2) as client:
+                return await _read(client, method, url, {**_ACCEPT, **(headers or {})}, body)
+        except (httpx2.HTTPError, httpx2.InvalidURL, jose.TokenInvalid, OSError, TimeoutError) as failure:
+            raise AnswerUnusable(f"{type(failure).__name__} {failure}") from None
+
+    def _connect(self, library: Any) -> httpx2.AsyncClient:
+        """Proxies of the environment are for https alone: plain http stays on this machine."""
+        verify = True if self._tls is None else self._tls
+        client: httpx2.AsyncClient = library.AsyncClient(
+            verify=verify, timeout=5.0, trust_env=not self.issuer.startswith("http:")
+        )
+        return client
+
+
+def find_endpoint(metadata: Mapping[str, Any], name: str) -> str:
+    """The address that *metadata* give for *name*. Raises `AnswerUnusable`."""
+    endpoint = metadata.get(name)
+    if not isinstance(endpoint, str) or not is_safe_address(endpoint):
+        raise AnswerUnusable(f"{name} is missing, or neither https nor loopback")
+    return endpoint
+
+
+def _import_httpx2() -> Any:
+    import httpx2
+
+    return httpx2
+
+
+async def _read(
+    client: httpx2.AsyncClient, method: str, url: str, headers: Mapping[str, str], body: bytes
+) -> tuple[int, dict[str, Any]]:
+    async with client.stream(method, url, headers=headers, content=body or None) as answer:
+        if answer.status_code != 200:
+            return answer.status_code, {}
+        read = bytearray()
+        async for chunk in answer.aiter_raw():
+            read += chunk
+            if len(read) > MAX_RESPONSE:
+                raise AnswerUnusable("the answer is too large")
+    return 200, jose.decode_claims(bytes(read))

@@ -1,0 +1,114 @@
+"""Something the issuer publishes, fetched when needed and kept: who asks, how often, and what an outage changes.
+
+1. One fetch at a time, and never two within the cool-down, whatever is asked for.
+2. What is no longer fresh still serves, while it is renewed in the background, until it is stale.
+3. Without anything that serves: `IssuerUnavailable`, with the time until another try is worth it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from proofkey.guard.steps import Steps
+from proofkey.protocol.errors import TemporarilyUnavailable
+from proofkey.protocol.records import HOUR, MINUTE, SECOND
+
+T = TypeVar("T")
+FRESH_FOR = 10 * MINUTE
+STALE_FOR = 24 * HOUR
+COOL_DOWN_FOR = 30 * SECOND
+_log = logging.getLogger("proofkey.guard")
+
+
+class IssuerUnavailable(TemporarilyUnavailable):
+    """What a token is judged by cannot be had now; worth another try after `retry_for` milliseconds."""
+
+    description = "The issuer cannot be asked: try again later"
+
+    def __init__(self, reason: str, *, retry_for: int) -> None:
+        super().__init__(reason)
+        self.retry_for = retry_for
+
+
+class AnswerUnusable(Exception):
+    """The issuer did not answer, or with something that is not what was asked for. Safe to log."""
+
+
+def wall_clock() -> int:
+    """Milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class Fetched(Generic[T]):
+    """What *fetch* last returned; *what* names it in the log. *fetch* raises `AnswerUnusable`."""
+
+    def __init__(self, fetch: Callable[[], Awaitable[T]], *, what: str, clock: Callable[[], int]) -> None:
+        self._ask = fetch
+        self._what = what
+        self._clock = clock
+        self._kept: T | None = None
+        self._fetched_at = 0
+        self._failures = 0
+        self._rest_until = 0
+        self._fetch: asyncio.Task[None] | None = None
+
+    def current(self) -> Steps[T]:
+        """What is young enough to serve. Raises `IssuerUnavailable`."""
+        age = self._clock() - self._fetched_at
+        if self._kept is None or age >= STALE_FOR:
+            self._kept = None
+            yield self.arrive
+        elif age >= FRESH_FOR and self._may_fetch():
+            yield self._start
+        if self._kept is None:
+            raise IssuerUnavailable("issuer_unavailable", retry_for=self._rest_left())
+        return self._kept
+
+    def renewed(self, seen: T) -> Steps[T]:
+        """What is there after one more look, unless there was one just now. Raises `IssuerUnavailable`."""
+        if self._kept is seen and (self._fetch is not None or self._may_fetch()):
+            yield self.arrive
+        if self._kept is None or (self._kept is seen and self._failures):
+            raise IssuerUnavailable("issuer_keys_not_renewed", retry_for=self._rest_left())
+        return self._kept
+
+    async def arrive(self) -> None:
+        """Wait for the fetch under way, or for a new one where there may be one."""
+        fetch = self._begin()
+        if fetch is not None:
+            await asyncio.shield(fetch)
+
+    async def _start(self) -> None:
+        self._begin()
+
+    def _may_fetch(self) -> bool:
+        return self._clock() >= self._rest_until
+
+    def _rest_left(self) -> int:
+        return max(SECOND, self._rest_until - self._clock())
+
+    def _begin(self) -> asyncio.Task[None] | None:
+        """The fetch under way, begun where there is none; one that a fork or a closed loop cut off does not count."""
+        loop = asyncio.get_running_loop()
+        if self._fetch is not None and self._fetch.get_loop() is not loop:
+            self._fetch = None
+        if self._fetch is None and self._may_fetch():
+            self._fetch = loop.create_task(self._run())
+        return self._fetch
+
+    async def _run(self) -> None:
+        try:
+            self._kept = await self._ask()
+        except AnswerUnusable as failure:
+            self._failures += 1
+            rest_for = min(COOL_DOWN_FOR, SECOND << min(self._failures - 1, 8))
+            _log.warning("%s not fetched: %s", self._what, failure)
+        else:
+            self._failures, self._fetched_at, rest_for = 0, self._clock(), COOL_DOWN_FOR
+        finally:
+            self._fetch = None
+        self._rest_until = self._clock() + rest_for

@@ -1,0 +1,170 @@
+"""Tokens that only their issuer can read: asking it, and remembering what it said for a while (RFC 7662).
+
+1. What is kept is keyed by the token's hash, bounded in number, and never outlives the token; an answer counts for `kept_for`.
+2. One question at a time for one token; a bounded number at a time for all.
+3. An issuer that is away, or does not know this API's credentials, admits nobody: 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote_plus, urlencode
+
+from proofkey.guard.access import TokenRejected
+from proofkey.guard.discovery import Discovery, find_endpoint
+from proofkey.guard.fetched import AnswerUnusable, Fetched, IssuerUnavailable
+from proofkey.guard.steps import Steps
+from proofkey.protocol.records import MINUTE, SECOND
+
+INACTIVE_FOR = 10 * SECOND
+"""How long a token that was not active is not asked about again."""
+MAX_ASKING = 64
+REST_FOR = SECOND
+_TYPES = {"bearer", "dpop"}
+_log = logging.getLogger("proofkey.guard")
+
+
+@dataclass(frozen=True, slots=True)
+class Introspection:
+    """How this API asks the issuer: its own client there, confidential, by HTTP Basic (RFC 6749 §2.3.1).
+
+    An answer counts for *kept_for* milliseconds, which is how long a revoked token may still open; *max_kept* are kept.
+    With *every_token*, JWTs are asked about as well, so that revocation reaches them, too.
+    """
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    kept_for: int = MINUTE
+    max_kept: int = 10_000
+    every_token: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.client_id or not self.client_secret or self.kept_for < 0 or self.max_kept < 1:
+            raise ValueError(
+                "introspection needs client_id, client_secret, kept_for of 0 or more and max_kept of 1 or more"
+            )
+
+
+class Introspector:
+    """Asks one issuer about tokens, as *introspection* says."""
+
+    def __init__(self, introspection: Introspection, discovery: Discovery, *, clock: Callable[[], int]) -> None:
+        self.metadata = Fetched(discovery.read_metadata, what=f"metadata of {discovery.issuer}", clock=clock)
+        self._discovery = discovery
+        self._introspection = introspection
+        self._clock = clock
+        self._active = _Memory(introspection.max_kept)
+        self._inactive = _Memory(introspection.max_kept)
+        self._asking: dict[bytes, asyncio.Task[dict[str, Any]]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._rest_until = 0
+
+    @property
+    def asks_about_every_token(self) -> bool:
+        """Whether JWTs are asked about, too."""
+        return self._introspection.every_token
+
+    def introspection(self, token: str) -> Steps[dict[str, Any]]:
+        """What the issuer says of a live *token*, in the form of claims. Raises `TokenRejected` or `IssuerUnavailable`."""
+        digest = hashlib.sha256(token.encode("ascii")).digest()
+        now = self._clock()
+        known = self._active.find(digest, now)
+        if known is None:
+            if self._inactive.find(digest, now) is None:
+                metadata = yield from self.metadata.current()
+                known = yield lambda: self._told(token, digest, metadata)
+            known = known or {}
+        if known.get("active") is not True:
+            raise TokenRejected(
+                "access_token_inactive", "The access token is unknown to the issuer, expired or revoked"
+            )
+        return known
+
+    async def _told(self, token: str, digest: bytes, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to the question under way about *token*, or to a new one."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # a fork, or a closed loop, cut off what was under way
+            self._loop, self._asking = loop, {}
+        asking = self._asking.get(digest)
+        if asking is None:
+            if len(self._asking) >= MAX_ASKING or self._clock() < self._rest_until:
+                raise IssuerUnavailable("introspection_resting", retry_for=REST_FOR)
+            asking = self._asking[digest] = loop.create_task(self._ask(token, digest, metadata))
+            asking.add_done_callback(lambda done: self._forget(digest, done))
+        return await asyncio.shield(asking)
+
+    def _forget(self, digest: bytes, done: asyncio.Task[dict[str, Any]]) -> None:
+        self._asking.pop(digest, None)
+        if not done.cancelled():
+            done.exception()  # whoever asked may have gone away; nobody else need hear of it
+
+    async def _ask(self, token: str, digest: bytes, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            status, answer = await self._discovery.ask(
+                "POST",
+                find_endpoint(metadata, "introspection_endpoint"),
+                headers={"authorization": self._basic(), "content-type": "application/x-www-form-urlencoded"},
+                body=urlencode({"token": token, "token_type_hint": "access_token"}).encode("ascii"),
+            )
+            if status != 200:
+                raise AnswerUnusable(f"introspection_endpoint answers {status}")
+        except AnswerUnusable as failure:
+            self._rest_until = self._clock() + REST_FOR
+            _log.warning("token of %s not introspected: %s", self._discovery.issuer, failure)
+            raise IssuerUnavailable("introspection_failed", retry_for=REST_FOR) from None
+        return self._keep(digest, answer)
+
+    def _keep(self, digest: bytes, answer: dict[str, Any]) -> dict[str, Any]:
+        now = self._clock()
+        if answer.get("active") is not True:
+            self._inactive.keep(digest, {}, now + INACTIVE_FOR)
+            return {}
+        claims = read_answer(answer, self._discovery.issuer, now + self._introspection.kept_for)
+        self._active.keep(digest, claims, now + self._introspection.kept_for)
+        return claims
+
+    def _basic(self) -> str:
+        pair = f"{quote_plus(self._introspection.client_id)}:{quote_plus(self._introspection.client_secret)}"
+        return "Basic " + base64.b64encode(pair.encode("ascii")).decode("ascii")
+
+
+def read_answer(answer: Mapping[str, Any], issuer: str, counts_until: int) -> dict[str, Any]:
+    """An introspection response in the form of an access token's claims. Raises `TokenRejected`.
+
+    `iss` may be left out (RFC 7662 §2.2): it is who was asked. So may `exp`: the answer itself counts until then. A token
+    without `sub` stands for its client (RFC 9068 §2.2).
+    """
+    if answer.get("iss", issuer) != issuer:
+        raise TokenRejected(
+            "introspection_issuer_differs", "The issuer says that the access token is of another issuer"
+        )
+    if str(answer.get("token_type", "bearer")).lower() not in _TYPES:
+        raise TokenRejected("introspection_token_type", "The issuer says that this is no access token")
+    filled = {"iss": issuer, "exp": counts_until // SECOND, "sub": answer.get("client_id")}
+    return filled | {name: value for name, value in answer.items() if value is not None}
+
+
+class _Memory:
+    """At most *size* answers by the hash of their token; the oldest goes first."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: dict[bytes, tuple[int, dict[str, Any]]] = {}
+
+    def find(self, digest: bytes, now: int) -> dict[str, Any] | None:
+        """What was kept, while it counts."""
+        until, answer = self._kept.get(digest, (0, {}))
+        return answer if now < until else None
+
+    def keep(self, digest: bytes, answer: dict[str, Any], until: int) -> None:
+        """Keep *answer* as the youngest."""
+        self._kept.pop(digest, None)
+        while len(self._kept) >= self._size:
+            del self._kept[next(iter(self._kept))]
+        self._kept[digest] = until, answer
