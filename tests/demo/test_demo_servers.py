@@ -175,6 +175,7 @@ def test_the_configuration_says_where_everything_is(app_url: str) -> None:
         "post_logout_redirect_uri": f"{APP}/",
         "api": "http://127.0.0.1:8",
         "scope": "openid profile email notes:read notes:write",
+        "playground": None,
     }
     assert expected == json.loads(get(f"{app_url}/config.json").content)
 

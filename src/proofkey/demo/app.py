@@ -21,12 +21,23 @@ _TYPES = {
     "svg": b"image/svg+xml",
     "json": b"application/json",
 }
-_PAGES = {"/": "index.html", "/callback": "index.html"}
+_PAGES = {"/": "/index.html", "/callback": "/index.html"}
 _FILES = ("index.html", "app.js", "login.js", "steps.js", "style.css", "icon.svg")
 
 
-def create_demo_app(*, issuer: str, api_url: str, client_id: str, app_url: str, scope: str = DEMO_SCOPE) -> App:
-    """The sample app at *app_url* (an origin, without a slash at its end) as a client of *issuer* that calls *api_url*."""
+def create_demo_app(
+    *,
+    issuer: str,
+    api_url: str,
+    client_id: str,
+    app_url: str,
+    scope: str = DEMO_SCOPE,
+    has_playground: bool = False,
+) -> App:
+    """The sample app at *app_url* (an origin, without a slash at its end) as a client of *issuer* that calls *api_url*.
+
+    *has_playground* lets it link to the playground, which lives at `/playground` of the same origin.
+    """
     app_url = app_url.rstrip("/")
     config = {
         "issuer": issuer,
@@ -35,16 +46,21 @@ def create_demo_app(*, issuer: str, api_url: str, client_id: str, app_url: str, 
         "post_logout_redirect_uri": f"{app_url}/",
         "api": api_url,
         "scope": scope,
+        "playground": "/playground" if has_playground else None,
     }
     static = files("proofkey.demo").joinpath("static")
     found = {f"/{name}": static.joinpath(name).read_bytes() for name in _FILES}
     found["/config.json"] = json.dumps(config).encode()
-    headers = _headers(issuer, api_url)
+    return serve_files(found, _PAGES, page_headers(issuer, api_url))
 
-    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+
+def serve_files(found: Mapping[str, bytes], pages: Mapping[str, str], headers: list[tuple[bytes, bytes]]) -> App:
+    """An application that answers with the files in *found*, by path, and at the paths in *pages* with that file."""
+
+    async def site(scope: Scope, _receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        status, path = _find(scope, found)
+        status, path = _find(scope, found, pages)
         body = found[path] if status == 200 else b"Nothing here.\n"
         media_type = _TYPES[path.rpartition(".")[2]] if status == 200 else b"text/plain; charset=utf-8"
         length = (b"content-length", b"%d" % len(body))
@@ -53,18 +69,18 @@ def create_demo_app(*, issuer: str, api_url: str, client_id: str, app_url: str, 
         await send({"type": "http.response.start", "status": status, "headers": start})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-    return app
+    return site
 
 
-def _find(scope: Scope, found: Mapping[str, bytes]) -> tuple[int, str]:
+def _find(scope: Scope, found: Mapping[str, bytes], pages: Mapping[str, str]) -> tuple[int, str]:
     if scope["method"] not in {"GET", "HEAD"}:
         return 405, ""
-    page = _PAGES.get(scope["path"])
-    path = f"/{page}" if page else scope["path"]
+    path = pages.get(scope["path"], scope["path"])
     return (200, path) if path in found else (404, "")
 
 
-def _headers(issuer: str, api_url: str) -> list[tuple[bytes, bytes]]:
+def page_headers(issuer: str, api_url: str) -> list[tuple[bytes, bytes]]:
+    """What every answer carries: nothing foreign is loaded, and the page may ask *issuer* and *api_url* alone."""
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         f"connect-src 'self' {_origin(issuer)} {_origin(api_url)}; "

@@ -28,6 +28,7 @@ from proofkey.server.tenancy.declaration import declare
 from proofkey.server.tenancy.declared import Declaration, DeclaredWorkspace
 
 if TYPE_CHECKING:
+    from proofkey.guard.asgi import App
     from proofkey.server.local_ca import LocalAuthority
 
 Ports: TypeAlias = tuple[int, int, int]
@@ -250,18 +251,11 @@ def _samples(prepared: Prepared, tls: ssl.SSLContext | None) -> Sequence[Listene
     if prepared.sockets.app is None or prepared.sockets.api is None:
         return []
     from proofkey.demo.api import create_demo_api
-    from proofkey.demo.app import create_demo_app
-    from proofkey.demo.samples import sample_api, sample_client
+    from proofkey.demo.samples import sample_api
 
     issuer = issuer_of(prepared)
-    found: list[Listener] = []
-    client = sample_client(prepared.first, prepared.app_url)
-    if client is not None:
-        scope = " ".join(scope for scope in client.scopes if scope != "offline_access")
-        app = create_demo_app(
-            issuer=issuer, api_url=prepared.api_url, client_id=client.id, app_url=prepared.app_url, scope=scope
-        )
-        found.append(Listener(app, [prepared.sockets.app], tls))
+    app = _pages(prepared, issuer)
+    found = [] if app is None else [Listener(app, [prepared.sockets.app], tls)]
     api = sample_api(prepared.first)
     if api is not None:
         sample = create_demo_api(
@@ -273,6 +267,23 @@ def _samples(prepared: Prepared, tls: ssl.SSLContext | None) -> Sequence[Listene
         )
         found.append(Listener(sample, [prepared.sockets.api], tls))
     return found
+
+
+def _pages(prepared: Prepared, issuer: str) -> App | None:
+    """What the sample app's origin serves: the sample app and the playground, as far as they are registered."""
+    from proofkey.demo.app import create_demo_app
+    from proofkey.demo.playground import create_playground
+    from proofkey.demo.samples import asked_scope, playground_client, sample_client
+
+    here = {"issuer": issuer, "api_url": prepared.api_url, "app_url": prepared.app_url}
+    client, player = (find(prepared.first, prepared.app_url) for find in (sample_client, playground_client))
+    app: App | None = None
+    if client is not None:
+        has_playground = player is not None
+        app = create_demo_app(**here, client_id=client.id, scope=asked_scope(client), has_playground=has_playground)
+    if player is not None:
+        app = create_playground(**here, client_id=player.id, scope=asked_scope(player), otherwise=app)
+    return app
 
 
 def _trusting(authority: LocalAuthority | None) -> ssl.SSLContext | None:

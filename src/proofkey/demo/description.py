@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from proofkey.demo.deployment import Prepared, issuer_of
-from proofkey.demo.samples import sample_api, sample_client
+from proofkey.demo.samples import playground_client, sample_api, sample_client
 from proofkey.server.tenancy.declared import DeclaredApplication, DeclaredPerson
 
 
@@ -16,6 +16,7 @@ def describe(prepared: Prepared) -> dict[str, Any]:
     """Addresses, applications and people of the first workspace. What is not there is None, never absent."""
     people = [_person(person) for person in prepared.first.people if not person.disabled]
     has_app = sample_client(prepared.first, prepared.app_url) is not None
+    has_playground = playground_client(prepared.first, prepared.app_url) is not None
     return {
         "version": 1,
         "pid": os.getpid(),
@@ -23,7 +24,7 @@ def describe(prepared: Prepared) -> dict[str, Any]:
         "issuer": issuer_of(prepared),
         "ca_file": str(prepared.authority.ca_file) if prepared.authority else None,
         "app": prepared.app_url if has_app else None,
-        "playground": None,
+        "playground": f"{prepared.app_url}/playground" if has_playground else None,
         "clients": {
             application.name: _application(application)
             for application in prepared.first.applications
@@ -62,6 +63,7 @@ def render_summary(description: dict[str, Any]) -> str:
     user, resource = description["user"], description["resource"]
     rows = [
         ("Sample app", description["app"] and f"{description['app']}/"),
+        ("Playground", description["playground"]),
         ("Issuer", description["issuer"]),
         ("Sample API", resource and resource["url"]),
         ("Sign in as", user and f"{user['username']}  {user['password'] or '(password not known here)'}"),
@@ -80,6 +82,8 @@ def _try_this(description: dict[str, Any]) -> list[str]:
     lines = ["  Try this:"]
     if description["app"]:
         lines.append(f"    open {description['app']}/ and sign in")
+    if description["playground"]:
+        lines.append(f"    open {description['playground']} and walk through the flow, message by message")
     native = description["clients"].get("native")
     if native:
         flow = f"{_pasted(sys.argv[0])} flow {trusting['--ca-file']}{issuer}"

@@ -1,4 +1,6 @@
-"""The built-in demo: tenant `demo`, workspace `main`, two people, one application of each kind, and the notes API."""
+"""The built-in demo: tenant `demo`, workspace `main`, two people, one application of each kind,
+the playground's, and the notes API.
+"""
 
 from __future__ import annotations
 
@@ -87,6 +89,14 @@ def _applications(client_secrets: Mapping[str, str], app_url: str, api_url: str)
             scopes=list(NOTES_SCOPES),
             default_scope=["notes:read"],
             introspects=[api_url],
+        ),
+        "playground": ApplicationSchema(
+            kind="spa",
+            name="Playground",
+            redirect_uris=[f"{app_url}/playground/callback"],
+            scopes=["openid", "profile", "email", "notes:read"],
+            default_scope=["notes:read"],
+            post_logout_redirect_uris=[f"{app_url}/playground"],
         ),
     }
 

@@ -158,6 +158,7 @@ async function start() {
   else if (callback === null) sayGoodbye();
   render();
   by("issuer").textContent = config?.issuer ?? "";
+  by("to-playground").hidden = !config?.playground;
   by("sign-in").disabled = metadata === undefined;
 }
 
