@@ -98,6 +98,38 @@ def test_metadata_and_keys_are_asked_for_once_in_ten_minutes() -> None:
     assert 2 == script.asked.count("/.well-known/openid-configuration")
 
 
+def test_what_one_document_leaves_out_is_read_from_the_other() -> None:
+    """django-oauth-toolkit names userinfo in one alone, and revocation in the other."""
+    plain = {**METADATA, "revocation_endpoint": f"{HOME}/revoke"}
+    openid = {**METADATA, "userinfo_endpoint": f"{HOME}/userinfo", "token_endpoint": f"{HOME}/another"}
+    documents = {".well-known/oauth-authorization-server": plain, ".well-known/openid-configuration": openid}
+    metadata = Script(**documents).run(Issuer(HOME, REGISTRATION).discover())
+    assert (f"{HOME}/revoke", f"{HOME}/userinfo") == (metadata.revocation_endpoint, metadata.userinfo_endpoint)
+    assert f"{HOME}/token" == metadata.token_endpoint
+
+
+def test_one_whole_document_is_enough() -> None:
+    names = ("userinfo_endpoint", "end_session_endpoint", "revocation_endpoint")
+    whole = METADATA | {name: f"{HOME}/{name}" for name in names}
+    script = Script(**{".well-known/oauth-authorization-server": whole})
+    script.run(Issuer(HOME, REGISTRATION).discover())
+    assert ["/.well-known/oauth-authorization-server"] == script.asked
+
+
+def test_a_document_that_is_none_counts_for_nothing_beside_one_that_is() -> None:
+    """Some hosts answer every address with a page and 200."""
+    script = Script(**{".well-known/oauth-authorization-server": "<!doctype html>"})
+    assert f"{HOME}/token" == script.run(Issuer(HOME, REGISTRATION).discover()).token_endpoint
+
+
+@pytest.mark.parametrize("liar", ["oauth-authorization-server", "openid-configuration"])
+def test_both_documents_must_name_the_issuer(liar: str) -> None:
+    documents = {f".well-known/{name}": METADATA for name in ("oauth-authorization-server", "openid-configuration")}
+    script = Script(**documents | {f".well-known/{liar}": {**METADATA, "issuer": "https://other.example"}})
+    with refused(ResponseRefused, "metadata_issuer_differs"):
+        script.run(Issuer(HOME, REGISTRATION).discover())
+
+
 def test_without_an_id_token_nobody_is_there() -> None:
     script = Script(token=answer_of())
     issuer = Issuer(HOME, REGISTRATION, clock=Clock())

@@ -59,7 +59,6 @@ def in_and_out(browser: Browser) -> str:
 
 STEPS: Mapping[str, Callable[[Browser], str]] = {
     "oidcc-client-test-discovery-openid-config": Browser.begin,
-    "oidcc-client-test-formpost-error": lambda browser: browser.sign_in("?prompt=none&max_age=0"),
     "oidcc-client-test-signing-key-rotation": twice,
 }
 """What is done in a module, where it is more or less than signing in."""

@@ -92,6 +92,8 @@ const provider = new Provider(issuer, {
     return source && { auth_time: source.authTime, acr: source.acr ?? PASSWORD };
   },
   renderError: async (ctx, { error, error_description: told }) => { ctx.type = 'text'; ctx.body = `${error}: ${told}`; },
+  // Back-channel logout to this machine: without the dispatcher that refuses addresses like these.
+  fetch: (url, { dispatcher: _refusing, ...options }) => globalThis.fetch(url, options),
   ttl: { AccessToken: options.accessTokenTTL, IdToken: options.idTokenTTL, RefreshToken: options.refreshTokenTTL, DeviceCode: 600 },
   features: {
     ...confirmPages,
@@ -156,6 +158,7 @@ provider.use(async (ctx, next) => {
 });
 
 provider.on('server_error', (_ctx, error) => console.error(error));
+provider.on('backchannel.error', (_ctx, error) => console.error(error));
 server.on('request', provider.callback());
 process.stdin.on('end', () => process.exit(0)).resume();
 const announced = Object.fromEntries(clients.map((client) => [client.client_id, client]));

@@ -105,11 +105,8 @@ class Issuer:
             return self._metadata[0]
         first, second = metadata_requests(self.issuer)
         response = yield first
-        if response.status != 200:
-            response = yield second
-        metadata = read_metadata(
-            response.status, response.body, expected_issuer=self.issuer, s256_announced=self._s256_announced
-        )
+        other = (yield second) if is_sparse(response) else response
+        metadata = read_either(response, other, expected_issuer=self.issuer, s256_announced=self._s256_announced)
         self._metadata = metadata, now
         return metadata
 

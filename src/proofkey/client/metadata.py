@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from proofkey.client.messages import HttpRequest, ResponseRefused, printable, read_object
+from proofkey.client.messages import HttpRequest, HttpResponse, ResponseRefused, ServerRefused, printable, read_object
 from proofkey.protocol.issuer import is_safe_address, metadata_addresses
 
 _REQUIRED = ("authorization_endpoint", "token_endpoint")
@@ -20,6 +21,7 @@ _ENDPOINTS = (
     "device_authorization_endpoint",
     "registration_endpoint",
 )
+_EXPECTED = ("jwks_uri", "userinfo_endpoint", "end_session_endpoint", "revocation_endpoint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class ServerMetadata:
 
 
 def metadata_requests(issuer: str) -> tuple[HttpRequest, HttpRequest]:
-    """The two places to ask, the second where the first does not answer 200.
+    """The two places to ask, the second where the first does not answer 200 or leaves something out.
 
     >>> for request in metadata_requests("https://login.example/acme"):
     ...     print(request.url)
@@ -82,6 +84,39 @@ def read_metadata(status: int, body: bytes, *, expected_issuer: str, s256_announ
         names_itself=metadata.get("authorization_response_iss_parameter_supported") is True,
         **_read_endpoints(metadata),
     )
+
+
+def is_sparse(response: HttpResponse) -> bool:
+    """True where *response* is no metadata, or names none of some endpoint that the issuer may name in its other document.
+
+    RFC 8414's and OpenID Connect's documents should say the same; those of widespread servers do not.
+    """
+    document = _read_document(response)
+    return document is None or not all(document.get(name) for name in _EXPECTED)
+
+
+def read_either(
+    first: HttpResponse, second: HttpResponse, *, expected_issuer: str, s256_announced: bool = True
+) -> ServerMetadata:
+    """The metadata of two documents, the first where both name something. Each must name *expected_issuer*.
+
+    Raises `ResponseRefused`; a document that is not there, or is none, counts for nothing beside one that is.
+    """
+    documents = [found for response in (second, first) if (found := _read_document(response)) is not None]
+    if len(documents) < 2:
+        given = second if _read_document(first) is None else first
+        return read_metadata(given.status, given.body, expected_issuer=expected_issuer, s256_announced=s256_announced)
+    for response in (first, second):
+        read_metadata(response.status, response.body, expected_issuer=expected_issuer, s256_announced=False)
+    merged = json.dumps({**documents[0], **documents[1]}).encode()
+    return read_metadata(200, merged, expected_issuer=expected_issuer, s256_announced=s256_announced)
+
+
+def _read_document(response: HttpResponse) -> dict[str, Any] | None:
+    try:
+        return read_object(response.status, response.body)
+    except (ResponseRefused, ServerRefused):
+        return None
 
 
 def _read_endpoints(metadata: Mapping[str, Any]) -> dict[str, Any]:
