@@ -58,6 +58,9 @@ class Part:
 
 
 NO_FRAMEWORK = frozenset(FRAMEWORKS)
+ADAPTED = frozenset({"asgiref", "django", "flask", "werkzeug"})
+"""Frameworks that only an adapter of their own name knows."""
+
 PARTS = {
     "protocol": Part((), frozenset()),
     "jose": Part(("protocol.errors",), frozenset({"joserfc", "cryptography", "msgspec"})),
@@ -84,8 +87,13 @@ PARTS = {
         ("protocol", "jose", "possession", "seal"), unwelcome=frozenset({"starlette", "uvicorn", "apsw", "asyncpg"})
     ),
     "guard": Part(
-        ("protocol", "jose", "possession"), unwelcome=frozenset({"uvicorn", "apsw", "asyncpg", "jinja2", "click"})
+        ("protocol", "jose", "possession", "guard.replay"),
+        unwelcome=NO_FRAMEWORK | ADAPTED | {"click", "redis"},
     ),
+    "guard.replay": Part(("protocol", "guard"), frozenset({"redis"})),
+    "guard.fastapi": Part(("protocol", "guard"), frozenset({"fastapi"})),
+    "guard.flask": Part(("protocol", "guard"), frozenset({"flask"})),
+    "guard.django": Part(("protocol", "guard"), frozenset({"asgiref", "django"})),
     "testing": Part(None, never=STORE_INSIDES),
     "cli": Part(None, never=STORE_INSIDES),
     "demo": Part(None, never=STORE_INSIDES),
@@ -107,9 +115,12 @@ IMPURE_PLACES = (
     "server.store.sqlite",
     "server.local_ca",
     "guard.fetched",
+    "client.answer",
     "client.issuer",
     "client.lock",
     "client.loopback",
+    "client.native",
+    "client.sign_in",
     "cli",
     "demo",
 )

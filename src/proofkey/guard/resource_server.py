@@ -93,6 +93,11 @@ class ResourceServer:
         _log.info("refused: %s %s", refusal.reason, refusal.detail)
         return render_refusal(refusal, self._challenges, required, scheme_of(request))
 
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """Whose tokens open this API."""
+        return tuple(self._trust.issuers)
+
     def url_of(self, path: str) -> str:
         """The address a client used for *path* (percent-encoded, as sent). The Host header has no say in it."""
         return f"{self._public_url}{path}"

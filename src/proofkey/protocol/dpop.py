@@ -140,8 +140,8 @@ def check_claims(
 
 
 def same_address(sent: Any, expected: str) -> bool:
-    """Whether `htu` is the address of this request, both without query and fragment (RFC 9449 §4.3, check 9)."""
-    if not isinstance(sent, str):
+    """Whether `htu` is the address of this request, both without query, `htu` without fragment (RFC 9449 §4.3, check 9)."""
+    if not isinstance(sent, str) or "#" in expected:  # a request has no fragment; what looks like one is its path
         return False
     address = normal_address(sent)
     return address is not None and (sent == expected or address == normal_address(expected))

@@ -1,0 +1,188 @@
+"""The guard in Django, sync and async: one setting names the issuer; views or whole paths say what a token must hold.
+
+1. `PROOFKEY_GUARD` holds the arguments of `ResourceServer`: `{"issuers": "https://login.example", "audience": …}`.
+2. What the guard admits needs no CSRF token: nothing that a browser sends by itself opens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import cache, wraps
+from typing import Any, TypeVar
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.wsgi import WSGIRequest
+from django.core.signals import setting_changed
+from django.http import HttpRequest, HttpResponse
+
+from proofkey.guard import asgi, wsgi
+from proofkey.guard.access import Access
+from proofkey.guard.challenge import Answer
+from proofkey.guard.request import ApiRequest
+from proofkey.guard.requirement import Requirement
+from proofkey.guard.requirement import require as requirement
+from proofkey.guard.resource_server import ResourceServer
+from proofkey.protocol.errors import OAuthError
+
+__all__ = ["GuardMiddleware", "access_of", "require", "resource_server"]
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@cache
+def resource_server() -> ResourceServer:
+    """The API that `settings.PROOFKEY_GUARD` describes; one for each process.
+
+    >>> resource_server().issuers == (ISSUER,)
+    True
+    """
+    return ResourceServer(**settings.PROOFKEY_GUARD)
+
+
+def require(
+    scopes: Collection[str] | str = (), *, acr_values: Collection[str] | str = (), max_age: int | None = None
+) -> Callable[[View], View]:
+    """A decorator: the view runs for tokens with every one of *scopes*, one of *acr_values*, and a sign-in at most
+    *max_age* seconds ago. Everybody else gets the challenge. Views may be sync or async.
+
+    >>> from django.http import HttpResponse
+    >>> @require("notes:read")
+    ... def notes(request):
+    ...     return HttpResponse(f"The notes of {access_of(request).subject}")
+    """
+    required = requirement(scopes, acr_values=acr_values, max_age=max_age)
+
+    def guarded(view: View) -> View:
+        @wraps(view)
+        def admitted(request: HttpRequest, *given: Any, **named: Any) -> Any:
+            refused = _admit(request, required)
+            return view(request, *given, **named) if refused is None else refused
+
+        @wraps(view)
+        async def admitted_later(request: HttpRequest, *given: Any, **named: Any) -> Any:
+            refused = await _admit_later(request, required)
+            return await view(request, *given, **named) if refused is None else refused
+
+        chosen: Any = admitted_later if iscoroutinefunction(view) else admitted
+        chosen.csrf_exempt = True
+        return chosen  # type: ignore[no-any-return]
+
+    return guarded
+
+
+class GuardMiddleware:
+    """Guards whole paths, and serves the API's metadata (RFC 9728). Name it in `MIDDLEWARE`, before CSRF's.
+
+    `settings.PROOFKEY_GUARD_PATHS` maps the beginning of a path to the scopes it takes; the longest one counts.
+    Without it, everything is guarded and any good token will do.
+
+    >>> from django.test import RequestFactory
+    >>> guarded = GuardMiddleware(lambda request: None)
+    >>> guarded(RequestFactory().get("/notes")).status_code
+    401
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self._get_response = get_response
+        self._paths = _read_paths(getattr(settings, "PROOFKEY_GUARD_PATHS", {"/": ""}))
+        self._awaited = iscoroutinefunction(get_response)
+        if self._awaited:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Admit the request or answer it."""
+        if self._awaited:
+            return self._call_later(request)
+        answered = _metadata_for(request)
+        required = self._required(request)
+        if answered is None and required is not None:
+            answered = _admit(request, required)
+        return self._get_response(request) if answered is None else answered
+
+    async def _call_later(self, request: HttpRequest) -> Any:
+        answered = _metadata_for(request)
+        required = self._required(request)
+        if answered is None and required is not None:
+            answered = await _admit_later(request, required)
+        return await self._get_response(request) if answered is None else answered
+
+    def _required(self, request: HttpRequest) -> Requirement | None:
+        return next((required for path, required in self._paths if request.path_info.startswith(path)), None)
+
+
+def access_of(request: HttpRequest) -> Access:
+    """Who calls, inside a guarded view.
+
+    >>> from django.test import RequestFactory
+    >>> access_of(RequestFactory().get("/notes"))
+    Traceback (most recent call last):
+    TypeError: this view is not behind the guard
+    """
+    access = getattr(request, "proofkey_access", None)
+    if not isinstance(access, Access):
+        raise TypeError("this view is not behind the guard")
+    return access
+
+
+def _read_paths(configured: Mapping[str, Collection[str] | str]) -> list[tuple[str, Requirement]]:
+    """The longest first. A path ends with a slash, so that `/api/` does not mean `/apiary`."""
+    for path in configured:
+        if not path.startswith("/") or not path.endswith("/"):
+            raise ValueError("the paths of PROOFKEY_GUARD_PATHS begin and end with a slash")
+    return sorted(((path, requirement(scopes)) for path, scopes in configured.items()), key=lambda each: -len(each[0]))
+
+
+def _read_request(request: HttpRequest) -> ApiRequest:
+    if isinstance(request, ASGIRequest):
+        return asgi.read_request(request.scope, resource_server())
+    if isinstance(request, WSGIRequest):
+        return wsgi.read_request(request.environ, resource_server())
+    raise TypeError("the guard reads requests of Django's ASGI and WSGI handlers")
+
+
+def _admit(request: HttpRequest, required: Requirement) -> HttpResponse | None:
+    asked = _read_request(request)
+    try:
+        access = resource_server().admit_blocking(asked, required)
+    except OAuthError as refusal:
+        return _response(resource_server().challenge(refusal, asked, required))
+    _remember(request, access)
+    return None
+
+
+async def _admit_later(request: HttpRequest, required: Requirement) -> HttpResponse | None:
+    asked = _read_request(request)
+    try:
+        access = await resource_server().admit(asked, required)
+    except OAuthError as refusal:
+        return _response(resource_server().challenge(refusal, asked, required))
+    _remember(request, access)
+    return None
+
+
+def _remember(request: HttpRequest, access: Access) -> None:
+    request.proofkey_access = access
+    request._dont_enforce_csrf_checks = True
+
+
+def _metadata_for(request: HttpRequest) -> HttpResponse | None:
+    if request.path != resource_server().metadata_path or request.method not in {"GET", "HEAD"}:
+        return None
+    return _response(resource_server().metadata())
+
+
+def _response(answer: Answer) -> HttpResponse:
+    return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting == "PROOFKEY_GUARD":
+        resource_server.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,111 @@
+"""The guard in FastAPI: a dependency that says what the caller's token must hold, and tells OpenAPI so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Collection
+
+from fastapi import FastAPI, HTTPException, Request, Response, Security, WebSocketException
+from fastapi.openapi.models import HTTPBearer, OpenIdConnect
+from fastapi.openapi.models import SecurityBase as SecurityScheme
+from fastapi.requests import HTTPConnection
+from fastapi.security.base import SecurityBase
+
+from proofkey.guard.access import Access
+from proofkey.guard.asgi import read_request
+from proofkey.guard.challenge import Answer
+from proofkey.guard.requirement import require
+from proofkey.guard.resource_server import ResourceServer
+from proofkey.protocol.errors import OAuthError
+
+__all__ = ["Guard", "Refused"]
+
+
+class Refused(HTTPException):
+    """A request that the guard refused: an `HTTPException` with the challenge's status and headers.
+
+    >>> issubclass(Refused, HTTPException)
+    True
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        headers = {name: value for name, value in answer.headers if name not in {"content-type", "content-length"}}
+        super().__init__(answer.status, json.loads(answer.body), headers)
+        self.answer = answer
+
+
+class Guard:
+    """Guards routes of a FastAPI application for the API *server*; *app* serves its metadata (RFC 9728), too.
+
+    >>> from fastapi import Depends, FastAPI
+    >>> app = FastAPI()
+    >>> guard = Guard(ResourceServer(ISSUER, audience=AUDIENCE), app)
+    >>> @app.get("/notes")
+    ... def notes(access: Access = Depends(guard.require("notes:read"))) -> str:
+    ...     return f"The notes of {access.subject}"
+    >>> app.openapi()["paths"]["/notes"]["get"]["security"]
+    [{'AccessToken': ['notes:read']}]
+    """
+
+    def __init__(self, server: ResourceServer, app: FastAPI | None = None) -> None:
+        self._server = server
+        self._scheme = _AccessToken(server)
+        if app is not None:
+            self.install(app)
+
+    def install(self, app: FastAPI) -> None:
+        """Serve the API's metadata from *app*, and answer refusals with OAuth's own JSON in place of FastAPI's."""
+
+        def metadata(_: Request) -> Response:
+            return _response(self._server.metadata())
+
+        def refused(_: Request, refusal: Exception) -> Response:
+            if not isinstance(refusal, Refused):
+                raise refusal
+            return _response(refusal.answer)
+
+        if self._server.metadata_path is not None:
+            app.add_route(self._server.metadata_path, metadata, include_in_schema=False)
+        app.add_exception_handler(Refused, refused)
+
+    def require(
+        self, scopes: Collection[str] | str = (), *, acr_values: Collection[str] | str = (), max_age: int | None = None
+    ) -> Callable[..., Awaitable[Access]]:
+        """A dependency: who calls, for tokens with every one of *scopes*, one of *acr_values*, and a sign-in at most
+        *max_age* seconds ago. Everybody else gets the challenge: `Refused`, or a closed WebSocket.
+        """
+        required = require(scopes, acr_values=acr_values, max_age=max_age)
+
+        async def admitted(
+            connection: HTTPConnection,
+            _: None = Security(self._scheme, scopes=required.scopes),
+        ) -> Access:
+            request = read_request(connection.scope, self._server)
+            try:
+                return await self._server.admit(request, required)
+            except OAuthError as refusal:
+                answer = self._server.challenge(refusal, request, required)
+                if connection.scope["type"] == "websocket":
+                    raise WebSocketException(1008, refusal.code) from None
+                raise Refused(answer) from None
+
+        return admitted
+
+
+class _AccessToken(SecurityBase):
+    """What OpenAPI says of the token; judging it is the dependency's."""
+
+    scheme_name = "AccessToken"
+
+    def __init__(self, server: ResourceServer) -> None:
+        self.model: SecurityScheme = HTTPBearer(bearerFormat="JWT")
+        if len(server.issuers) == 1:
+            address = f"{server.issuers[0].rstrip('/')}/.well-known/openid-configuration"
+            self.model = OpenIdConnect(openIdConnectUrl=address)
+
+    async def __call__(self) -> None:
+        """Nothing: it stands for its description."""
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, dict(answer.headers))

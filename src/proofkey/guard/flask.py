@@ -1,0 +1,88 @@
+"""The guard in Flask: a decorator on a view says what its caller's token must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import wraps
+from typing import Any, TypeVar
+
+from flask import Flask, Response, current_app, g, request
+
+from proofkey.guard.access import Access
+from proofkey.guard.challenge import Answer
+from proofkey.guard.requirement import require
+from proofkey.guard.resource_server import ResourceServer
+from proofkey.guard.wsgi import read_request
+from proofkey.protocol.errors import OAuthError
+
+__all__ = ["Guard", "current_access"]
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Guard:
+    """Guards views of a Flask application for the API *server*; *app* serves its metadata (RFC 9728), too.
+
+    >>> from flask import Flask
+    >>> app = Flask("notes")
+    >>> guard = Guard(ResourceServer(ISSUER, audience=AUDIENCE), app)
+    >>> @app.get("/notes")
+    ... @guard.require("notes:read")
+    ... def notes():
+    ...     return f"The notes of {current_access().subject}"
+    >>> app.test_client().get("/notes", headers={"authorization": f"Bearer {ACCESS_TOKEN}"}).text
+    'The notes of ...'
+    """
+
+    def __init__(self, server: ResourceServer, app: Flask | None = None) -> None:
+        self._server = server
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Serve the API's metadata from *app*, where its identifier is a URL."""
+        if self._server.metadata_path is not None:
+            app.add_url_rule(
+                self._server.metadata_path, "proofkey_metadata", lambda: _response(self._server.metadata())
+            )
+
+    def require(
+        self, scopes: Collection[str] | str = (), *, acr_values: Collection[str] | str = (), max_age: int | None = None
+    ) -> Callable[[View], View]:
+        """A decorator, under the route's: the view runs for tokens with every one of *scopes*, one of *acr_values*, and
+        a sign-in at most *max_age* seconds ago. Everybody else gets the challenge.
+        """
+        required = require(scopes, acr_values=acr_values, max_age=max_age)
+
+        def guarded(view: View) -> View:
+            @wraps(view)
+            def admitted(*given: Any, **named: Any) -> Any:
+                asked = read_request(request.environ, self._server)
+                try:
+                    g.proofkey_access = self._server.admit_blocking(asked, required)
+                except OAuthError as refusal:
+                    return _response(self._server.challenge(refusal, asked, required))
+                return current_app.ensure_sync(view)(*given, **named)
+
+            return admitted  # type: ignore[return-value]
+
+        return guarded
+
+
+def current_access() -> Access:
+    """Who calls, inside a guarded view.
+
+    >>> from flask import Flask
+    >>> with Flask("notes").test_request_context():
+    ...     current_access()
+    Traceback (most recent call last):
+    TypeError: this view is not behind a Guard
+    """
+    access = g.get("proofkey_access")
+    if not isinstance(access, Access):
+        raise TypeError("this view is not behind a Guard")
+    return access
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, list(answer.headers))
