@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from typing import Any
+from urllib.parse import parse_qs
 
 from proofkey import jose
 from proofkey.protocol.records import MINUTE, seconds
@@ -37,23 +38,39 @@ class SampleIssuer:
         self.issuer = issuer
         self.keys = [KEY, RSA_KEY]
         self.asked: Counter[str] = Counter()
-        self.metadata: dict[str, Any] = {"issuer": issuer, "jwks_uri": f"{issuer}/jwks"}
+        self.metadata: dict[str, Any] = {
+            "issuer": issuer,
+            "jwks_uri": f"{issuer}/jwks",
+            "introspection_endpoint": f"{issuer}/introspect",
+        }
+        self.known: dict[str, dict[str, Any]] = {}
+        """What introspection says of a token; of others it says that they are not active."""
+        self.introspection_status = 200
+        self.questions: list[tuple[str, str]] = []
         self.only_openid = False
         self.padding = 0
 
-    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
-        """Answer a GET for metadata or keys."""
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a GET for metadata or keys, or a POST for introspection."""
         path = scope["path"]
         self.asked[path] += 1
         status, body = 404, b"{}"
         if path.endswith("/jwks"):
             status, body = 200, json.dumps(jose.jwk_set(self.keys)).encode() + b" " * self.padding
+        elif path.endswith("/introspect"):
+            status, body = self.introspection_status, json.dumps(await self._introspect(scope, receive)).encode()
         elif path.endswith("/openid-configuration") or (".well-known" in path and not self.only_openid):
             status, body = 200, json.dumps(self.metadata).encode()
         await send(
             {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]}
         )
         await send({"type": "http.response.body", "body": body})
+
+    async def _introspect(self, scope: Any, receive: Any) -> dict[str, Any]:
+        form = parse_qs((await receive())["body"].decode())
+        (token,) = form["token"]
+        self.questions.append((dict(scope["headers"])[b"authorization"].decode(), token))
+        return self.known.get(token, {"active": False})
 
     def fetches(self) -> int:
         """How often the keys were asked for."""

@@ -15,6 +15,7 @@ from proofkey.guard.fetched import COOL_DOWN_FOR, FRESH_FOR, STALE_FOR
 from proofkey.guard.keys import IssuerKeys
 from proofkey.guard.steps import run
 from proofkey.protocol.records import HOUR, SECOND
+from tests.guard.asking import asking
 from tests.guard.sample_issuer import KEY, OTHER_KEY, Clock, SampleIssuer
 from tests.listening import bind, listening, url_of
 from tests.protocol.refusals import refused
@@ -210,12 +211,21 @@ async def test_a_websocket_without_a_token_is_closed_before_it_opens(issuer: Sam
     assert [{"type": "websocket.close", "code": 1008, "reason": "invalid_token"}] == sent
 
 
-async def test_the_applications_own_start_and_end_pass_through(issuer: SampleIssuer) -> None:
+async def test_the_applications_own_start_and_end_pass_through_and_keys_are_fetched_meanwhile(
+    issuer: SampleIssuer,
+) -> None:
+    ended = asyncio.Event()
     seen: list[str] = []
 
     async def app(scope: dict[str, str], _receive: object, _send: object) -> None:
         seen.append(scope["type"])
+        await ended.wait()
 
-    guard = Guard(app, ResourceServer(issuer.issuer, audience="a"))  # type: ignore[arg-type]
-    await guard({"type": "lifespan"}, app, app)  # type: ignore[arg-type]
-    assert ["lifespan"] == seen
+    server = ResourceServer(issuer.issuer, audience="https://api.example", clock=Clock())
+    running = asyncio.create_task(Guard(app, server)({"type": "lifespan"}, app, app))  # type: ignore[arg-type]
+    while issuer.fetches() == 0:
+        await asyncio.sleep(0.01)
+    await server.admit(asking(issuer.token()))
+    ended.set()
+    await running
+    assert (["lifespan"], 1) == (seen, issuer.fetches())

@@ -64,7 +64,7 @@ class Discovery:
         """Status and JSON object of an answer; the object is empty unless the status is 200. Raises `AnswerUnusable`."""
         httpx2 = await asyncio.to_thread(_import_httpx2)  # a tenth of a second that neither start nor loop waits for
         try:
-            if self._tls is None and self.issuer.startswith("https:"):
+            if self._tls is None:
                 self._tls = await asyncio.to_thread(httpx2.create_ssl_context)
             async with asyncio.timeout(PATIENCE), self._connect(httpx2) as client:
                 return await _read(client, method, url, {**_ACCEPT, **(headers or {})}, body)
@@ -73,9 +73,8 @@ class Discovery:
 
     def _connect(self, library: Any) -> httpx2.AsyncClient:
         """Proxies of the environment are for https alone: plain http stays on this machine."""
-        verify = True if self._tls is None else self._tls
         client: httpx2.AsyncClient = library.AsyncClient(
-            verify=verify, timeout=5.0, trust_env=not self.issuer.startswith("http:")
+            verify=self._tls, timeout=5.0, trust_env=not self.issuer.startswith("http:")
         )
         return client
 

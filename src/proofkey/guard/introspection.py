@@ -73,24 +73,30 @@ class Introspector:
     def introspection(self, token: str) -> Steps[dict[str, Any]]:
         """What the issuer says of a live *token*, in the form of claims. Raises `TokenRejected` or `IssuerUnavailable`."""
         digest = hashlib.sha256(token.encode("ascii")).digest()
-        now = self._clock()
-        known = self._active.find(digest, now)
+        known = self._find(digest)
         if known is None:
-            if self._inactive.find(digest, now) is None:
-                metadata = yield from self.metadata.current()
-                known = yield lambda: self._told(token, digest, metadata)
-            known = known or {}
-        if known.get("active") is not True:
+            metadata = yield from self.metadata.current()
+            known = yield lambda: self._told(token, digest, metadata)
+        if not known:
             raise TokenRejected(
                 "access_token_inactive", "The access token is unknown to the issuer, expired or revoked"
             )
         return known
+
+    def _find(self, digest: bytes) -> dict[str, Any] | None:
+        """What the issuer said lately; empty for a token that was not active, None where it was not asked."""
+        now = self._clock()
+        known = self._active.find(digest, now)
+        return self._inactive.find(digest, now) if known is None else known
 
     async def _told(self, token: str, digest: bytes, metadata: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to the question under way about *token*, or to a new one."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # a fork, or a closed loop, cut off what was under way
             self._loop, self._asking = loop, {}
+        known = self._find(digest)
+        if known is not None:  # answered to another thread since this one looked
+            return known
         asking = self._asking.get(digest)
         if asking is None:
             if len(self._asking) >= MAX_ASKING or self._clock() < self._rest_until:
@@ -105,6 +111,7 @@ class Introspector:
             done.exception()  # whoever asked may have gone away; nobody else need hear of it
 
     async def _ask(self, token: str, digest: bytes, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        status: int | None = None
         try:
             status, answer = await self._discovery.ask(
                 "POST",
@@ -115,7 +122,8 @@ class Introspector:
             if status != 200:
                 raise AnswerUnusable(f"introspection_endpoint answers {status}")
         except AnswerUnusable as failure:
-            self._rest_until = self._clock() + REST_FOR
+            if status is None or status >= 429:  # what one odd token causes (400) keeps nobody else out
+                self._rest_until = self._clock() + REST_FOR
             _log.warning("token of %s not introspected: %s", self._discovery.issuer, failure)
             raise IssuerUnavailable("introspection_failed", retry_for=REST_FOR) from None
         return self._keep(digest, answer)
