@@ -89,6 +89,14 @@ def test_a_secret_may_go_into_the_body(oidc_provider: ForeignProvider, network: 
     assert client.sign_in().claims is not None
 
 
+def test_userinfo_may_come_signed(oidc_provider: ForeignProvider, network: Network) -> None:
+    asked = {"userinfo_signed_response_alg": "ES256"}
+    registered = network.run(register(oidc_provider.issuer, CALLBACK, metadata=asked))
+    client = Client(oidc_provider, registered.registration, network)
+    told = network.run(client.issuer.read_userinfo(client.sign_in().tokens, subject="alice"))
+    assert ("Alice Example", oidc_provider.issuer) == (told["name"], told["iss"])
+
+
 def test_refresh_tokens_rotate_and_a_used_one_ends_the_family(provider: ForeignProvider, network: Network) -> None:
     client = Client(provider, registration_of(provider, "spa"), network)
     first = client.sign_in()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -12,8 +13,8 @@ from proofkey.client.conversation import Conversation, Done, advance
 from proofkey.client.http import AsyncNetwork, Network
 from proofkey.client.id_token import IdTokenRefused
 from proofkey.client.issuer import Issuer
-from proofkey.client.messages import HttpRequest, HttpResponse, Registration, ResponseRefused, ServerRefused
-from proofkey.client.protocol import PendingLogin, Tokens, read_callback, read_form_post
+from proofkey.client.messages import Claims, HttpRequest, HttpResponse, Registration, ResponseRefused, ServerRefused
+from proofkey.client.protocol import PendingLogin, Tokens, read_callback, read_form_post, read_tokens
 from proofkey.jose import SigningKey, generate_key, jwk_set
 from tests.dev_server import DevServer
 from tests.protocol.refusals import refused
@@ -54,6 +55,8 @@ class Script:
         path = request.url.removeprefix(HOME)
         self.asked.append(path)
         found = self.answers.get(path)
+        if isinstance(found, bytes):
+            return HttpResponse(200, {"content-type": "application/jwt;charset=utf-8"}, found)
         return HttpResponse(404 if found is None else 200, {}, json.dumps(found).encode())
 
 
@@ -182,6 +185,47 @@ def test_a_changed_id_token_is_refused() -> None:
     script.answers["/token"] = answer_of(id_token=f"{head}.{other}.{tail}")
     with refused(IdTokenRefused, "id_token_unverifiable"):
         redeem(script, issuer, pending)()
+
+
+def test_an_id_token_under_another_algorithm_than_the_registered_one_is_refused() -> None:
+    script = Script()
+    issuer = Issuer(HOME, replace(REGISTRATION, id_token_signed_response_alg="RS256"), clock=Clock())
+    pending = pending_of(script, issuer)
+    script.answers["/token"] = answer_of(id_token=id_token(pending))
+    with refused(IdTokenRefused, "id_token_unverifiable"):
+        redeem(script, issuer, pending)()
+
+
+def read_signed_userinfo(key: SigningKey = KEY, **changed: object) -> Claims:
+    claims = {"iss": HOME, "aud": "client", "sub": "alice", "name": "Alice", **changed}
+    script = Script(userinfo=key.sign("JWT", claims).encode())
+    script.answers["/.well-known/openid-configuration"] = {**METADATA, "userinfo_endpoint": f"{HOME}/userinfo"}
+    issuer = Issuer(HOME, REGISTRATION, clock=Clock())
+    return script.run(issuer.read_userinfo(read_tokens(200, json.dumps(answer_of()).encode()), subject="alice"))
+
+
+def test_userinfo_may_come_signed() -> None:
+    assert "Alice" == read_signed_userinfo()["name"]
+    assert "Alice" == read_signed_userinfo(aud=["another", "client"])["name"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "changed"),
+    [
+        ("userinfo_issuer_differs", {"iss": "https://other.example"}),
+        ("userinfo_audience_differs", {"aud": "another"}),
+        ("userinfo_audience_differs", {"aud": ["another"]}),
+        ("userinfo_subject_differs", {"sub": "bob"}),
+    ],
+)
+def test_signed_userinfo_about_something_else_is_refused(reason: str, changed: dict[str, object]) -> None:
+    with refused(ResponseRefused, reason):
+        read_signed_userinfo(**changed)
+
+
+def test_userinfo_signed_by_a_stranger_is_refused() -> None:
+    with refused(IdTokenRefused, "id_token_key_unknown"):
+        read_signed_userinfo(SigningKey(generate_key("ES256"), "ES256"))
 
 
 def test_keys_that_are_no_keys_are_refused() -> None:

@@ -59,6 +59,11 @@ def test_a_public_client_has_no_secret() -> None:
     assert Registration("s6BhdRkqt3", CALLBACK) == registered.registration
 
 
+def test_the_registered_algorithm_of_id_tokens_is_held_to() -> None:
+    assert "ES256" == read(id_token_signed_response_alg="ES256").registration.id_token_signed_response_alg
+    assert read().registration.id_token_signed_response_alg is None
+
+
 def test_the_secret_says_when_it_ends_and_where_the_registration_is_kept() -> None:
     kept = {"registration_client_uri": "https://login.example/r/1", "registration_access_token": "t"}
     registered = read(client_secret_expires_at=1_800_000_000, **kept)
@@ -76,6 +81,7 @@ def test_the_secret_says_when_it_ends_and_where_the_registration_is_kept() -> No
         ("registration_malformed", {"client_id": None}),
         ("registration_malformed", {"client_id": 7}),
         ("registration_malformed", {"client_secret": ["a"]}),
+        ("registration_malformed", {"id_token_signed_response_alg": 256}),
         ("registration_redirect_uri_differs", {"redirect_uris": ["https://elsewhere.example/"]}),
         ("registration_redirect_uri_differs", {"redirect_uris": []}),
         ("registration_redirect_uri_differs", {"redirect_uris": f"{CALLBACK} and more"}),

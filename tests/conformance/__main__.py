@@ -76,7 +76,8 @@ def run_module(
     name = module["testModule"]
     started = suite.start(plan_id, module)
     client = {"issuer": suite.issuer_of(started), "client_id": "proofkey", "client_secret": SECRET}
-    with relying_party(place, suite_ca, scope=SCOPE, userinfo=True, **client, **plan.options) as browser:
+    asked = {"scope": SCOPE, "userinfo": True, "id_token_signed_response_alg": "RS256", **plan.options}
+    with relying_party(place, suite_ca, **client, **asked) as browser:
         seen = steps_of(name)(browser)
         outcome = suite.outcome(started)
     print(f"{name} | {outcome.status} {outcome.result} | {seen[:200]}", flush=True)

@@ -20,17 +20,18 @@ def check_id_token(
     *,
     expected_issuer: str,
     expected_client_id: str,
-    expected_nonce: str,
+    expected_nonce: str | None,
     now: int,
     access_token: str | None = None,
     leeway_for: int = LEEWAY_FOR,
 ) -> str:
     """Hold the claims of a verified ID token against the login it should answer, at *now* (milliseconds); returns `sub`.
 
-    `at_hash` is compared where it is there and *access_token* is given. Raises `IdTokenRefused`.
+    Without *expected_nonce* none was sent (RFC 8628 has no place for it). `at_hash` is compared where it is there and
+    *access_token* is given. Raises `IdTokenRefused`.
     """
     subject = _check_about(claims, expected_issuer, expected_client_id)
-    if claims.get("nonce") != expected_nonce:
+    if expected_nonce is not None and claims.get("nonce") != expected_nonce:
         raise IdTokenRefused("id_token_nonce_differs", "nonce of the ID token is not the one of this login")
     _check_times(claims, now, leeway_for)
     at_hash = claims.get("at_hash")

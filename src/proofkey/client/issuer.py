@@ -17,7 +17,7 @@ from proofkey import jose
 from proofkey.client.conversation import Conversation
 from proofkey.client.id_token import LEEWAY_FOR, IdTokenRefused, check_id_token, check_refreshed_id_token
 from proofkey.client.messages import Claims, HttpRequest, HttpResponse, Registration, ResponseRefused, read_object
-from proofkey.client.metadata import ServerMetadata, metadata_requests, read_metadata
+from proofkey.client.metadata import ServerMetadata, is_sparse, metadata_requests, read_either
 from proofkey.client.protocol import (
     ENTROPY,
     Callback,
@@ -25,6 +25,7 @@ from proofkey.client.protocol import (
     Tokens,
     TokenType,
     begin_login,
+    check_signed_userinfo,
     read_revocation,
     read_tokens,
     read_userinfo,
@@ -110,6 +111,12 @@ class Issuer:
         self._metadata = metadata, now
         return metadata
 
+    def prepare(self) -> Conversation[None]:
+        """Fetch metadata and keys now, so that nothing can fail between the tokens of an exchange and their check."""
+        metadata = yield from self.discover()
+        if metadata.jwks_uri is not None:
+            yield from self._read_keys(KEPT_FOR)
+
     def begin(
         self, *, scope: str, resource: str | None = None, extra: Mapping[str, str] | None = None
     ) -> Conversation[PendingLogin]:
@@ -124,12 +131,16 @@ class Issuer:
         Raises `ServerRefused`, `ResponseRefused`, and `IdTokenRefused` for an ID token that is not about this login.
         """
         metadata = yield from self.discover()
-        tokens = yield from self._ask_tokens(token_request(metadata.token_endpoint, callback))
-        claims = yield from self._read_person(tokens, callback.pending)
+        tokens = yield from self.ask_tokens(token_request(metadata.token_endpoint, callback))
+        claims = yield from self.read_person(tokens, scope=callback.pending.scope, nonce=callback.pending.nonce)
         return SignedIn(tokens, claims)
 
-    def _read_person(self, tokens: Tokens, pending: PendingLogin) -> Conversation[Claims | None]:
-        if "openid" not in pending.scope.split():
+    def read_person(self, tokens: Tokens, *, scope: str, nonce: str | None) -> Conversation[Claims | None]:
+        """Who is there, by the ID token that *scope* with openid brings; None without. *nonce* as sent, None: none was.
+
+        Raises `IdTokenRefused`.
+        """
+        if "openid" not in scope.split():
             return None
         if tokens.id_token is None:
             raise IdTokenRefused("id_token_not_given", "openid was asked for, but the token response holds no ID token")
@@ -138,7 +149,7 @@ class Issuer:
             claims,
             expected_issuer=self.issuer,
             expected_client_id=self.registration.client_id,
-            expected_nonce=pending.nonce,
+            expected_nonce=nonce,
             now=self._clock(),
             access_token=tokens.access_token,
             leeway_for=self._leeway_for,
@@ -156,7 +167,7 @@ class Issuer:
         request = refresh_request(
             metadata.token_endpoint, self.registration, refresh_token, scope=scope, resource=resource
         )
-        tokens = yield from self._ask_tokens(request)
+        tokens = yield from self.ask_tokens(request)
         tokens = tokens if tokens.refresh_token else replace(tokens, refresh_token=refresh_token)
         if tokens.id_token is None or subject is None:
             return SignedIn(tokens, None)
@@ -179,7 +190,13 @@ class Issuer:
         if self.dpop_key is not None:
             request = _with(request, authorization=f"DPoP {tokens.access_token}")
         response = yield from self._prove(request, access_token=tokens.access_token)
-        return read_userinfo(response.status, response.body, expected_subject=subject)
+        if not response.headers.get("content-type", "").startswith("application/jwt"):
+            return read_userinfo(response.status, response.body, expected_subject=subject)
+        claims = yield from self._verify(response.body.decode("ascii", "replace"), None, jose.SIGNATURE_ALGORITHMS)
+        client_id = self.registration.client_id
+        return check_signed_userinfo(
+            claims, expected_issuer=self.issuer, expected_client_id=client_id, expected_subject=subject
+        )
 
     def revoke(self, token: str) -> Conversation[None]:
         """Give *token* back; a refresh token takes with it everything that came of it (RFC 7009 §2.1)."""
@@ -189,14 +206,21 @@ class Issuer:
         read_revocation(response.status, response.body)
 
     def verify(self, token: str, *, typ: str | None = None) -> Conversation[Claims]:
-        """The claims of a JWT that this issuer signed; nothing else of them is checked. Raises `IdTokenRefused`."""
+        """The claims of a JWT that this issuer signed as it signs ID tokens; nothing else is checked.
+
+        Raises `IdTokenRefused`.
+        """
+        alg = self.registration.id_token_signed_response_alg
+        return self._verify(token, typ, jose.SIGNATURE_ALGORITHMS if alg is None else frozenset({alg}))
+
+    def _verify(self, token: str, typ: str | None, algorithms: frozenset[str]) -> Conversation[Claims]:
         keys = yield from self._read_keys(KEPT_FOR)
         try:
-            return _verified(token, keys, typ)
+            return _verified(token, keys, typ, algorithms)
         except jose.UnknownKey:
             keys = yield from self._read_keys(COOL_DOWN_FOR)
         try:
-            return _verified(token, keys, typ)
+            return _verified(token, keys, typ, algorithms)
         except jose.UnknownKey:
             raise IdTokenRefused(
                 "id_token_key_unknown", "The ID token is signed by a key the issuer does not have"
@@ -216,7 +240,8 @@ class Issuer:
         self._keys = keys, now
         return keys
 
-    def _ask_tokens(self, request: HttpRequest) -> Conversation[Tokens]:
+    def ask_tokens(self, request: HttpRequest) -> Conversation[Tokens]:
+        """The tokens that *request* to the token endpoint brings, of the type this client takes."""
         response = yield from self._prove(request)
         expected: TokenType = "Bearer" if self.dpop_key is None else "DPoP"
         return read_tokens(response.status, response.body, expected_type=expected)
@@ -244,9 +269,9 @@ class Issuer:
         )
 
 
-def _verified(token: str, keys: jose.KeySet, typ: str | None) -> Claims:
+def _verified(token: str, keys: jose.KeySet, typ: str | None, algorithms: frozenset[str]) -> Claims:
     try:
-        return jose.verify_jwt(token, keys, expected_typ=typ)
+        return jose.verify_jwt(token, keys, expected_typ=typ, algorithms=algorithms)
     except jose.UnknownKey:
         raise
     except jose.TokenInvalid as invalid:

@@ -51,16 +51,19 @@ class HttpResponse:
 class Registration:
     """What a client knows about itself: as registered, to the byte. A public client has no secret.
 
-    With a secret it authenticates by *authentication*, which must be what the issuer registered.
+    With a secret it authenticates by *authentication*, which must be what the issuer registered. ID tokens and logout
+    tokens under another algorithm than *id_token_signed_response_alg* are refused; None takes every one of the issuer's keys.
 
-    >>> Registration("notes-app", "https://notes.example/callback", client_secret="kept at the server")
-    Registration(client_id='notes-app', redirect_uri='https://notes.example/callback', authentication='client_secret_basic')
+    >>> registered = Registration("notes-app", "https://notes.example/callback", client_secret="kept at the server")
+    >>> registered.authentication, "kept at" in repr(registered)
+    ('client_secret_basic', False)
     """
 
     client_id: str
     redirect_uri: str
     client_secret: str | None = field(default=None, repr=False)
     authentication: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
+    id_token_signed_response_alg: str | None = None
 
 
 class ResponseRefused(Refusal):

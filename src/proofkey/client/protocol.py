@@ -253,9 +253,14 @@ def read_tokens(status: int, body: bytes, *, expected_type: TokenType = "Bearer"
     texts = {name: answer.get(name) for name in ("access_token", "refresh_token", "id_token", "scope")}
     expires_in = answer.get("expires_in")
     counted = expires_in is None or (type(expires_in) is int and expires_in >= 0)
-    if not texts["access_token"] or not counted or not all(isinstance(text, str | None) for text in texts.values()):
+    if not texts["access_token"] or not counted or not all(map(_is_sendable, texts.values())):
         raise ResponseRefused("tokens_malformed", "The token response lacks access_token or has a wrong type in it")
     return Tokens(expires_in=expires_in, token_type=expected_type, **texts)  # type: ignore[arg-type]
+
+
+def _is_sendable(text: object) -> bool:
+    """Absent, or visible ASCII (RFC 6749 appendix A): what else comes would end in a header or on a terminal."""
+    return text is None or (isinstance(text, str) and text.isascii() and text.isprintable())
 
 
 def userinfo_request(endpoint: str, access_token: str) -> HttpRequest:
@@ -265,7 +270,22 @@ def userinfo_request(endpoint: str, access_token: str) -> HttpRequest:
 
 def read_userinfo(status: int, body: bytes, *, expected_subject: str) -> Claims:
     """The claims about *expected_subject*, the ID token's `sub` (OpenID Connect Core §5.3.2)."""
-    claims = read_object(status, body)
+    return _check_subject(read_object(status, body), expected_subject)
+
+
+def check_signed_userinfo(
+    claims: Claims, *, expected_issuer: str, expected_client_id: str, expected_subject: str
+) -> Claims:
+    """The claims of a userinfo response that came as a JWT, once its signature holds (OpenID Connect Core §5.3.2, §5.3.4)."""
+    if claims.get("iss", expected_issuer) != expected_issuer:
+        raise ResponseRefused("userinfo_issuer_differs", "iss of the signed userinfo is another issuer")
+    audience = claims.get("aud", expected_client_id)
+    if expected_client_id not in (audience if isinstance(audience, list) else [audience]):
+        raise ResponseRefused("userinfo_audience_differs", "aud of the signed userinfo is not this client")
+    return _check_subject(claims, expected_subject)
+
+
+def _check_subject(claims: Claims, expected_subject: str) -> Claims:
     if claims.get("sub") != expected_subject:
         raise ResponseRefused("userinfo_subject_differs", "userinfo is about another person than the ID token")
     return claims

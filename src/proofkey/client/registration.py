@@ -17,7 +17,13 @@ from proofkey.client.messages import Claims, HttpRequest, Registration, Response
 from proofkey.protocol.records import SECOND
 
 _AUTHENTICATION = ("client_secret_basic", "client_secret_post")
-_MANAGEMENT = ("registration_client_uri", "registration_access_token")
+_TEXTS = (
+    "client_id",
+    "client_secret",
+    "registration_client_uri",
+    "registration_access_token",
+    "id_token_signed_response_alg",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ def read_registration(status: int, body: bytes, *, redirect_uri: str, public: bo
     's'
     """
     told = read_object(200 if status == 201 else status, body)
-    texts = {name: told.get(name) for name in ("client_id", "client_secret", *_MANAGEMENT)}
+    texts = {name: told.get(name) for name in _TEXTS}
     if not texts["client_id"] or not all(isinstance(text, str | None) for text in texts.values()):
         raise ResponseRefused("registration_malformed", "The registration lacks client_id or has a wrong type in it")
     redirect_uris = told.get("redirect_uris", [redirect_uri])
@@ -98,8 +104,9 @@ def _read_authentication(told: Claims, redirect_uri: str, public: bool) -> Regis
     """How the client authenticates from now on; without a word of it, as it was asked for."""
     client_id, secret = told["client_id"], told.get("client_secret")
     method = told.get("token_endpoint_auth_method", "none" if public else "client_secret_basic")
+    alg = told.get("id_token_signed_response_alg")
     if method == "none":
-        return Registration(client_id, redirect_uri)
+        return Registration(client_id, redirect_uri, id_token_signed_response_alg=alg)
     if method not in _AUTHENTICATION:
         raise ResponseRefused(
             "registration_authentication_unknown", "token_endpoint_auth_method is one this client does not know"
@@ -108,7 +115,7 @@ def _read_authentication(told: Claims, redirect_uri: str, public: bool) -> Regis
         raise ResponseRefused(
             "registration_secret_differs", "The client was registered with a secret it may not have, or without its own"
         )
-    return Registration(client_id, redirect_uri, secret, method)
+    return Registration(client_id, redirect_uri, secret, method, alg)
 
 
 def _read_expiry(told: Claims) -> int | None:
