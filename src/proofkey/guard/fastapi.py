@@ -24,6 +24,7 @@ __all__ = ["Guard", "Refused"]
 class Refused(HTTPException):
     """A request that the guard refused: an `HTTPException` with the challenge's status and headers.
 
+    >>> from fastapi import HTTPException
     >>> issubclass(Refused, HTTPException)
     True
     """
@@ -38,6 +39,7 @@ class Guard:
     """Guards routes of a FastAPI application for the API *server*; *app* serves its metadata (RFC 9728), too.
 
     >>> from fastapi import Depends, FastAPI
+    >>> from proofkey.guard import Access, ResourceServer
     >>> app = FastAPI()
     >>> guard = Guard(ResourceServer(ISSUER, audience=AUDIENCE), app)
     >>> @app.get("/notes")

@@ -24,6 +24,7 @@ class Guard:
     """Guards views of a Flask application for the API *server*; *app* serves its metadata (RFC 9728), too.
 
     >>> from flask import Flask
+    >>> from proofkey.guard import ResourceServer
     >>> app = Flask("notes")
     >>> guard = Guard(ResourceServer(ISSUER, audience=AUDIENCE), app)
     >>> @app.get("/notes")

@@ -39,6 +39,7 @@ class Guard:
     *required* says what a token must hold, for all requests or for each by its environ. Inside, `access_of(environ)`
     says who calls.
 
+    >>> from proofkey.guard import ResourceServer, require
     >>> def hello(environ, start_response):
     ...     start_response("200 OK", [("content-type", "text/plain")])
     ...     return [access_of(environ).subject.encode()]
