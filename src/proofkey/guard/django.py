@@ -115,10 +115,10 @@ class GuardMiddleware:
 def access_of(request: HttpRequest) -> Access:
     """Who calls, inside a guarded view.
 
-    >>> from django.http import HttpRequest
-    >>> access_of(HttpRequest())
-    Traceback (most recent call last):
-    TypeError: this view is not behind the guard
+    >>> from django.http import HttpResponse
+    >>> @require()
+    ... def whoami(request):
+    ...     return HttpResponse(access_of(request).subject)
     """
     access = getattr(request, "proofkey_access", None)
     if not isinstance(access, Access):
