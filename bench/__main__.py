@@ -15,12 +15,15 @@ import uvloop
 from bench.cpu import choose_cores, pinned_to, read_tree_cpu_us, read_tree_rss_mb, run_before_others
 from bench.figures import Gauge
 from bench.growth import measure_growth
+from bench.guard import measure_guard
 from bench.report import Line, print_lines, print_table, summarize
 from bench.subjects import Running, Subject, authlib_flask, find_listener, npm_oidc_provider, proofkey, serving
 from bench.yardstick import time_signature
 
 REQUESTS = ("flow", "refresh", "userinfo", "introspection")
-FIGURES = ("start", *REQUESTS, "rss", "growth")
+FIGURES = ("start", *REQUESTS, "rss", "growth", "guard")
+SERVED = {*REQUESTS, "rss"}
+"""Figures that need the servers to run."""
 STARTS = 5
 FLOWS_BEFORE_RSS = 10_000
 
@@ -108,9 +111,23 @@ async def measure_running(started: list[Running], asked: argparse.Namespace) -> 
 
 def measure(asked: argparse.Namespace, folder: Path) -> list[Line]:
     """Everything that was asked for, servers on one core and this process on another."""
-    server_core, own_core = choose_cores()
+    server_core, _ = choose_cores()
     subjects = choose_subjects(asked)
     lines = measure_starts(subjects, folder, server_core) if "start" in asked.only else []
+    if SERVED & set(asked.only):
+        lines += measure_served(subjects, asked, folder)
+    if "growth" in asked.only and not asked.peers_only and not asked.database:
+        lines.append(measure_growth(folder, asked.grants, asked.n, asked.rounds))
+    if "guard" in asked.only and not asked.peers_only:
+        say("guard")
+        with pinned_to(server_core):
+            lines += asyncio.run(measure_guard(asked.n, asked.rounds))
+    return lines
+
+
+def measure_served(subjects: list[Subject], asked: argparse.Namespace, folder: Path) -> list[Line]:
+    """The figures of servers that run side by side."""
+    server_core, own_core = choose_cores()
     with ExitStack() as servers:
         started = [
             servers.enter_context(serving(subject, folder / subject.name.replace(" ", "-"), server_core))
@@ -119,10 +136,7 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Line]:
         if asked.database and not asked.peers_only:
             started[0].database_pids = (find_listener(asked.database),)
         with pinned_to(own_core):
-            lines += uvloop.run(measure_running(started, asked))
-    if "growth" in asked.only and not asked.peers_only and not asked.database:
-        lines.append(measure_growth(folder, asked.grants, asked.n, asked.rounds))
-    return lines
+            return uvloop.run(measure_running(started, asked))
 
 
 def main() -> None:
