@@ -64,7 +64,7 @@ ADAPTED = frozenset({"asgiref", "django", "flask", "werkzeug"})
 PARTS = {
     "protocol": Part((), frozenset()),
     "jose": Part(("protocol.errors",), frozenset({"joserfc", "cryptography", "msgspec"})),
-    "possession": Part(("protocol",), frozenset({"cryptography", "msgspec"})),
+    "possession": Part(("protocol", "jose"), frozenset({"cryptography", "msgspec"})),
     "seal": Part(("protocol.errors",), frozenset({"cryptography", "msgspec"})),
     "server.config": Part(("protocol",)),
     "server.clock": Part(()),
@@ -84,8 +84,16 @@ PARTS = {
     "server.app": Part(None),
     "server": Part(FLOW),
     "client": Part(
-        ("protocol", "jose", "possession", "seal"), unwelcome=frozenset({"starlette", "uvicorn", "apsw", "asyncpg"})
+        ("protocol", "jose", "possession", "seal", "client.web"),
+        unwelcome=frozenset({"starlette", "uvicorn", "apsw", "asyncpg"}),
     ),
+    "client.web": Part(
+        ("protocol", "jose", "possession", "seal", "client"), unwelcome=NO_FRAMEWORK | ADAPTED | {"redis"}
+    ),
+    "client.web.store.postgres": Part(("client.web",), frozenset({"asyncpg"})),
+    "client.web.store.redis": Part(("client.web",), frozenset({"redis"})),
+    "client.web.fastapi": Part(("client.web",), frozenset({"fastapi"})),
+    "client.web.django": Part(("client.web",), frozenset({"asgiref", "django"})),
     "guard": Part(
         ("protocol", "jose", "possession", "guard.replay"),
         unwelcome=NO_FRAMEWORK | ADAPTED | {"click", "redis"},

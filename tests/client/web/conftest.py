@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from proofkey.client.web import SignIn
+from tests.client.web.redis_server import redis_port, redis_url
 from tests.client.web.web_app import REDIRECT_URI, declaration, sign_in_at
 from tests.dev_server import DevServer, _starting
 
@@ -27,3 +28,6 @@ async def app(web_dev: DevServer) -> AsyncIterator[SignIn]:
     sign_in = sign_in_at(web_dev)
     yield sign_in
     await sign_in.close()
+
+
+__all__ = ["app", "redis_port", "redis_url", "web_dev"]

@@ -1,30 +1,36 @@
 """The sign-in around an ASGI application: it owns a few addresses and tells the application who is there.
 
 1. Sessions are looked up once a request; what the application gets is `scope["proofkey.session"]`, a `Session` or None.
-2. Connections are made in the process that uses them, at the first request: a server may fork before.
+2. Connections are made in the process and event loop that use them, at the first request: a server may fork before.
+3. A refusal is a page for a person and JSON for a script; its text is constant and its slug is in the log.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, Unpack
 
-from proofkey.client.http import AsyncNetwork
+from proofkey.client.dpop import DpopKey
 from proofkey.client.issuer import Issuer, wall_clock
-from proofkey.client.messages import Registration, ServerRefused
+from proofkey.client.messages import Registration
+from proofkey.client.web import proxy
 from proofkey.client.web.addresses import Addresses
-from proofkey.client.web.callback import LoginRefused, finish_login
-from proofkey.client.web.login import begin_login
-from proofkey.client.web.message import App, Message, Receive, Request, Response, Scope, Send, page
+from proofkey.client.web.api import Api
+from proofkey.client.web.csrf import has_session
+from proofkey.client.web.endpoints import ENDPOINTS
+from proofkey.client.web.message import App, Message, Receive, Request, Response, Scope, Send
+from proofkey.client.web.opening import Opened, Opening
+from proofkey.client.web.recognise import recognise, slide, told
+from proofkey.client.web.refused import refused, store_unavailable
+from proofkey.client.web.require_login import ASK
 from proofkey.client.web.sealing import Sealing
-from proofkey.client.web.session import SESSION, Contents, Session
-from proofkey.client.web.session_endpoint import tell_session
+from proofkey.client.web.session import SESSION, Session
 from proofkey.client.web.site import Options, Settings, Site
-from proofkey.client.web.store.contract import SessionStore, StoredSession
+from proofkey.client.web.store.contract import SessionStore, StoreUnavailable
 from proofkey.client.web.store.memory import MemoryStore
 from proofkey.protocol.errors import Refusal
 
@@ -32,7 +38,18 @@ _log = logging.getLogger("proofkey.client.web")
 
 
 class SignIn:
-    """*app* with sign-in."""
+    """*app* with sign-in at *issuer*, beside *redirect_uri*: `…/login`, `…/logout`, `…/session`, `…/backchannel-logout`.
+
+    *store* keeps sessions, sealed under *key* (32 random bytes; several to change them, the newest first). *apis* are
+    forwarded to with the person's access token: `{"/api": Api(…)}`. Further choices: `Options`. Raises `ValueError`
+    for what cannot be.
+
+    >>> from proofkey.client.web import SignIn
+    >>> async def hello(scope, receive, send): ...
+    >>> app = SignIn(
+    ...     hello, issuer=ISSUER, client_id=WEB_CLIENT_ID, client_secret=WEB_CLIENT_SECRET, redirect_uri=WEB_REDIRECT_URI
+    ... )
+    """
 
     def __init__(
         self,
@@ -44,85 +61,92 @@ class SignIn:
         redirect_uri: str,
         store: SessionStore | None = None,
         key: bytes | Sequence[bytes] | None = None,
+        apis: Mapping[str, Api] | None = None,
         authentication: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic",
+        id_token_signed_response_alg: str | None = None,
+        dpop_key: DpopKey | None = None,
         s256_announced: bool = True,
         ca_file: Path | None = None,
         clock: Callable[[], int] = wall_clock,
         entropy: Callable[[int], bytes] = os.urandom,
         **options: Unpack[Options],
     ) -> None:
-        registration = Registration(client_id, redirect_uri, client_secret, authentication)
         self._app = app
-        self._issuer = Issuer(issuer, registration, clock=clock, entropy=entropy, s256_announced=s256_announced)
-        self._addresses = Addresses.beside(redirect_uri)
-        self._ca_file = ca_file
-        self._store: SessionStore = store or MemoryStore()
-        self._settings = Settings(**options)
-        self._sealing = Sealing(_keys(key, self._store, entropy), f"{issuer} {client_id} {redirect_uri}", entropy)
-        self._clock = clock
-        self._entropy = entropy
-        self._site: Site | None = None
-        self._opened_in: tuple[int, int] | None = None
+        self._apis = check_apis(apis or {})
+        options.setdefault("resource", next((api.resource for api in self._apis.values()), None))
+        registration = Registration(
+            client_id, redirect_uri, client_secret, authentication, id_token_signed_response_alg
+        )
+        kept = store if store is not None else MemoryStore()
+        self._opening = Opening(
+            settings=Settings(**options),
+            addresses=Addresses.beside(redirect_uri),
+            issuer=Issuer(
+                issuer, registration, dpop_key=dpop_key, clock=clock, entropy=entropy, s256_announced=s256_announced
+            ),
+            store=kept,
+            sealing=Sealing(_keys(key, kept, entropy), f"{issuer} {client_id} {redirect_uri}", entropy),
+            ca_file=ca_file,
+            clock=clock,
+            entropy=entropy,
+            apis=self._apis,
+        )
+        self._endpoints = {self._opening.addresses.path(name): endpoint for name, endpoint in ENDPOINTS.items()}
+        self._endpoints[self._opening.addresses.callback] = ENDPOINTS["callback"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is ours, and tell the application who is there."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, self._closing(send))
             return
-        site = await self._open()
         request = Request(scope, receive)
-        response = await self._answer(site, request)
-        if response is not None:
-            await response(scope, receive, send)
-            return
-        session = await self.find_session(site, request)
-        await self._app({**scope, SESSION: session}, receive, send)
-
-    async def _answer(self, site: Site, request: Request) -> Response | None:
-        path = site.addresses.path
         try:
-            if request.path == path("login"):
-                return await begin_login(site, request)
-            if request.path == site.addresses.callback:
-                return await finish_login(site, request)
-            if request.path == path("session"):
-                return await tell_session(await self.find_session(site, request), request)
-        except Refusal as refusal:
-            _log.warning("refused: %s %s", refusal.reason, refusal.detail)
-            return _refused(refusal, site)
+            response = await self._answer(request, send)
+        except (Refusal, StoreUnavailable) as failure:
+            response = self._refused(failure, request)
+        if response is not None and scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1013})
+        elif response is not None:
+            await response(scope, receive, send)
+
+    async def _answer(self, request: Request, send: Send) -> Response | None:
+        """The response, or None once something else has answered."""
+        endpoint = self._endpoints.get(request.path) if request.scope["type"] == "http" else None
+        prefix = proxy.find_prefix(self._apis, request.path)
+        if prefix is not None and request.scope["type"] == "websocket":
+            await proxy.refuse_websocket(request.scope, request.receive, send)
+            return None
+        opened = await self._opening.open()
+        if endpoint is not None:
+            return await endpoint(opened.site, request)
+        if prefix is not None:
+            return await proxy.forward(opened.site, opened.upstreams[prefix], prefix, request, send)
+        session = await self._find_session(opened.site, request)
+        ask = partial(proxy.ask_for_login, opened.site, request)
+        await self._app({**request.scope, SESSION: session, ASK: ask}, request.receive, send)
         return None
 
-    async def find_session(self, site: Site, request: Request) -> Session | None:
-        """Who signed in, in the request's browser."""
-        stored = await site.find_session(request)
-        if stored is None:
+    async def _find_session(self, site: Site, request: Request) -> Session | None:
+        recognised = await recognise(site, request) if has_session(request, site.addresses.origin) else None
+        if recognised is None:
             return None
-        contents = site.sealing.open_session(stored.key, stored.sealed, Contents)
-        return None if contents is None else _seen(site, stored, contents)
+        await slide(site, recognised.stored)
+        return told(site, recognised)
 
-    async def _open(self) -> Site:
-        here = os.getpid(), id(asyncio.get_running_loop())
-        if self._site is None or self._opened_in != here:
-            await self._store.open()
-            self._site = Site(
-                settings=self._settings,
-                addresses=self._addresses,
-                issuer=self._issuer,
-                store=self._store,
-                sealing=self._sealing,
-                network=AsyncNetwork(self._issuer.issuer, ca_file=self._ca_file),
-                clock=self._clock,
-                entropy=self._entropy,
-            )
-            self._opened_in = here
-        return self._site
+    def _refused(self, failure: Refusal | StoreUnavailable, request: Request) -> Response:
+        if isinstance(failure, StoreUnavailable):
+            _log.error("the session store does not answer: %s", failure)
+            return store_unavailable()
+        _log.warning("refused: %s %s", failure.reason, failure.detail)
+        return refused(failure, request, self._opening.addresses)
+
+    async def opened(self) -> Opened:
+        """What requests work with, for adapters."""
+        return await self._opening.open()
 
     async def close(self) -> None:
         """Let go of the store and the network; the next request opens them again."""
-        site, self._site = self._site, None
-        if site is not None:
-            await site.network.close()
-            await site.store.close()
+        await self._opening.close()
 
     def _closing(self, send: Send) -> Send:
         async def closing(message: Message) -> None:
@@ -133,24 +157,15 @@ class SignIn:
         return closing
 
 
+def check_apis(apis: Mapping[str, Api]) -> Mapping[str, Api]:
+    """Prefixes are paths without a slash at their end. Raises `ValueError`."""
+    for prefix in apis:
+        if not prefix.startswith("/") or prefix.endswith("/") or not prefix.isascii() or "%" in prefix:
+            raise ValueError("the path of an API must begin with a slash and not end with one")
+    return dict(apis)
+
+
 def _keys(key: bytes | Sequence[bytes] | None, store: SessionStore, entropy: Callable[[int], bytes]) -> list[bytes]:
     if key is None and not isinstance(store, MemoryStore):
         raise ValueError("key is required: 32 random bytes that every process of the application has")
     return [entropy(32)] if key is None else [key] if isinstance(key, bytes) else list(key)
-
-
-def _seen(site: Site, stored: StoredSession, contents: Contents) -> Session:
-    return Session(
-        issuer=site.issuer.issuer,
-        subject=contents.subject,
-        claims=contents.claims,
-        created_at=contents.created_at,
-        expires_at=min(stored.idle_until, stored.until),
-        csrf=site.sealing.csrf_token(stored.key),
-    )
-
-
-def _refused(refusal: Refusal, site: Site) -> Response:
-    again = (site.addresses.path("login"), "Sign in again")
-    status = 403 if isinstance(refusal, ServerRefused) else 400 if isinstance(refusal, LoginRefused) else 502
-    return page(status, "You are not signed in", refusal.error_description, again)

@@ -14,11 +14,12 @@ from urllib.parse import parse_qsl
 from proofkey.client.issuer import SignedIn
 from proofkey.client.messages import Claims, ResponseRefused
 from proofkey.client.protocol import Callback, PendingLogin, read_callback, read_form_post
-from proofkey.client.web.message import FormRefused, Request, Response, not_allowed, page, redirect
+from proofkey.client.web.message import FormRefused, Request, Response, not_allowed, redirect
+from proofkey.client.web.recognise import recognise, session_key
 from proofkey.client.web.session import Contents, hold, session_key_of
 from proofkey.client.web.site import Site
 from proofkey.client.web.store.contract import StoredSession
-from proofkey.client.web.transaction import Transaction, hash_cookie
+from proofkey.client.web.transaction import RESTARTED, Transaction, hash_cookie, restart_key
 from proofkey.protocol.records import SECOND
 from proofkey.seal import encode_base64url
 
@@ -87,12 +88,16 @@ async def _take(site: Site, value: str) -> Transaction | None:
     return None if sealed is None else site.sealing.open_transaction(key, sealed, Transaction)
 
 
-async def _without_transaction(site: Site, request: Request, _answer: Answer) -> Response:
-    if await site.find_session(request) is not None:
+async def _without_transaction(site: Site, request: Request, answer: Answer) -> Response:
+    """An answer whose login is not this browser's, is over, or whose cookie was lost: begin again, once.
+
+    That a login is a second attempt is remembered by its `state`: where cookies do not stay, no cookie can say so.
+    """
+    if await recognise(site, request) is not None:
         return redirect("/")
-    return page(
-        400, "Please sign in again", "This sign-in was begun elsewhere.", (site.addresses.path("login"), "Sign in")
-    )
+    if await site.store.take_transaction(restart_key(answer.state), now=site.clock()) is not None:
+        raise LoginRefused("transaction_lost_twice", "The cookie of this sign-in was lost twice: are cookies blocked?")
+    return redirect(f"{site.addresses.path('login')}?{RESTARTED}=1")
 
 
 async def _redeem(site: Site, request: Request, answer: Answer, transaction: Transaction) -> Response:
@@ -112,7 +117,7 @@ async def _redeem(site: Site, request: Request, answer: Answer, transaction: Tra
         asked_acr_values=transaction.acr_values,
         asked_max_age=transaction.max_age,
     )
-    for former in {transaction.replaces, site.session_key(request)} - {None}:
+    for former in {transaction.replaces, session_key(site, request)} - {None}:
         await site.store.end_session(former)  # type: ignore[arg-type]
     await site.store.start_session(_at_rest(site, hash_cookie(value), contents, now), now=now)
     return redirect(transaction.return_to).adding(site.session_cookie.set(value))

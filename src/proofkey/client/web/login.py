@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 from proofkey.client.protocol import PendingLogin
 from proofkey.client.web.message import Request, Response, not_allowed, redirect
+from proofkey.client.web.recognise import session_key
+from proofkey.client.web.request_endpoint import publish_request
 from proofkey.client.web.site import Site
-from proofkey.client.web.transaction import Transaction, hash_cookie, mint_cookie_value
+from proofkey.client.web.transaction import RESTARTED, Transaction, hash_cookie, mint_cookie_value, restart_key
 
 _PASSED_ON = {
     "acr_values": re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*"),
@@ -26,10 +28,11 @@ async def begin_login(site: Site, request: Request) -> Response:
         return not_allowed("GET")
     asked = read_asked(request.parameters)
     mode = {"response_mode": "form_post"} if site.settings.response_mode == "form_post" else {}
+    await site.sweeper.sweep(site.store, site.clock())
     conversation = site.issuer.begin(
         scope=site.settings.scope, resource=site.settings.resource, extra={**asked, **mode}
     )
-    pending = await site.network.run(conversation)
+    pending = await publish_request(site, await site.network.run(conversation))
     return await _send_away(site, request, pending, asked)
 
 
@@ -44,11 +47,13 @@ async def _send_away(site: Site, request: Request, pending: PendingLogin, asked:
         return_to=site.addresses.check_return_to(request.parameters.get("return_to")),
         max_age=int(asked["max_age"]) if "max_age" in asked else None,
         acr_values=asked.get("acr_values"),
-        replaces=site.session_key(request),
+        replaces=session_key(site, request),
     )
     value, until = mint_cookie_value(site.entropy(32), now), now + site.settings.transaction_for
     key = hash_cookie(value)
     await site.store.keep_transaction(key, site.sealing.close_transaction(key, transaction), until=until, now=now)
+    if RESTARTED in request.parameters:
+        await site.store.keep_transaction(restart_key(pending.state), "", until=until, now=now)
     mine = cookies.of(pending.state).set(value, max_age=site.settings.transaction_for // 1_000)
     return redirect(pending.url).adding(*cookies.make_room(request.cookies), mine)
 

@@ -114,6 +114,11 @@ class Response:
         """The same with further headers."""
         return Response(self.status, (*self.headers, *headers), self.body)
 
+    @property
+    def told(self) -> Any:
+        """The JSON object of an answer to a script; nothing for a redirect."""
+        return json.loads(self.body) if self.body[:1] == b"{" else None
+
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer as an ASGI application does."""
         length = (b"content-length", b"%d" % len(self.body))

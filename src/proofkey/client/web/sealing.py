@@ -31,7 +31,7 @@ class Sealing:
             purpose: Seal(generations, _generation(keys[0]), f"{context} {purpose}")
             for purpose in ("session", "transaction")
         }
-        self._mac_key = derive_key(keys[-1], f"{context} csrf")
+        self._mac_keys = [derive_key(key, f"{context} csrf") for key in keys]
 
     def close_transaction(self, key: bytes, contents: msgspec.Struct) -> str:
         """Seal a begun login for the row called *key*."""
@@ -51,7 +51,12 @@ class Sealing:
 
     def csrf_token(self, key: bytes) -> str:
         """What a page of the application sends to prove that it could read the session's JSON."""
-        return encode_base64url(hmac.digest(self._mac_key, key, hashlib.sha256))
+        return encode_base64url(hmac.digest(self._mac_keys[0], key, "sha256"))
+
+    def is_csrf_token(self, key: bytes, sent: str) -> bool:
+        """True where *sent* is that, under any of the keys."""
+        expected = [encode_base64url(hmac.digest(mac_key, key, "sha256")) for mac_key in self._mac_keys]
+        return any(hmac.compare_digest(token.encode(), sent.encode()) for token in expected)
 
 
 def _generation(key: bytes) -> int:

@@ -5,15 +5,22 @@ Asking does not keep a session alive: a page that asks every minute must not sta
 
 from __future__ import annotations
 
+from proofkey.client.web.csrf import CsrfRefused, is_from_elsewhere
 from proofkey.client.web.message import Request, Response, answer_json, not_allowed
-from proofkey.client.web.session import Session
+from proofkey.client.web.recognise import recognise, told
+from proofkey.client.web.site import Site
+from proofkey.protocol.records import SECOND
 
 
-async def tell_session(session: Session | None, request: Request) -> Response:
+async def tell_session(site: Site, request: Request) -> Response:
     """`{"signed_in": false}`, or the claims, when the session ends without use (seconds), and the CSRF token."""
     if request.method != "GET":
         return not_allowed("GET")
-    if session is None:
+    if is_from_elsewhere(request, site.addresses.origin):
+        raise CsrfRefused("session_asked_from_elsewhere", "Another origin's page sent this request")
+    recognised = await recognise(site, request)
+    if recognised is None:
         return answer_json(200, {"signed_in": False})
-    told = {"claims": dict(session.claims), "expires_at": session.expires_at // 1_000, "csrf": session.csrf}
-    return answer_json(200, {"signed_in": True, **told})
+    session = told(site, recognised)
+    about = {"claims": dict(session.claims), "expires_at": session.expires_at // SECOND, "csrf": session.csrf}
+    return answer_json(200, {"signed_in": True, **about})

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
 from proofkey.client.http import AsyncNetwork
 from proofkey.client.issuer import Issuer
 from proofkey.client.web.addresses import Addresses
 from proofkey.client.web.cookie import Cookie
-from proofkey.client.web.message import Request
 from proofkey.client.web.sealing import Sealing
 from proofkey.client.web.session import ABSOLUTE_FOR, IDLE_FOR
-from proofkey.client.web.store.contract import SessionStore, StoredSession
-from proofkey.client.web.transaction import TransactionCookies, hash_cookie
+from proofkey.client.web.store.contract import SessionStore
+from proofkey.client.web.transaction import TransactionCookies
+from proofkey.jose import SigningKey
 from proofkey.protocol.records import MINUTE
+
+if TYPE_CHECKING:
+    from proofkey.client.web.refresh import TokenRenewal
+
+SWEEP_EVERY = MINUTE
+SWEPT = 500
+"""How many things of each kind one sweep removes at most."""
 
 ResponseMode: TypeAlias = Literal["query", "form_post"]
 """How the issuer brings the answer: in the address, or as a form that submits itself."""
@@ -27,6 +34,8 @@ class Options(TypedDict, total=False):
     `scope` must hold openid; `resource` is the API of the first access token (RFC 8707). `userinfo` asks the issuer for
     more claims at sign-in. After sign-out the person comes to the path `after_logout`, by way of
     `post_logout_redirect_uri`, which must be registered: by default `…/logged-out` beside the redirect URI.
+    `request_by_reference` keeps the request out of the browser: the issuer fetches it at `…/request`, signed under
+    `request_key` where there is one (RFC 9101).
     """
 
     scope: str
@@ -38,6 +47,8 @@ class Options(TypedDict, total=False):
     idle_for: int
     absolute_for: int
     transaction_for: int
+    request_by_reference: bool
+    request_key: SigningKey | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,8 @@ class Settings:
     idle_for: int = IDLE_FOR
     absolute_for: int = ABSOLUTE_FOR
     transaction_for: int = 15 * MINUTE
+    request_by_reference: bool = False
+    request_key: SigningKey | None = None
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for choices that cannot be."""
@@ -60,6 +73,19 @@ class Settings:
             raise ValueError("scope must hold openid: a session is about a person")
         if min(self.idle_for, self.absolute_for, self.transaction_for) <= 0:
             raise ValueError("durations must be positive")
+
+
+class Sweeper:
+    """Removes what ended, now and then, on the occasion of a sign-in: no process of its own is needed."""
+
+    def __init__(self) -> None:
+        self._next_at = 0
+
+    async def sweep(self, store: SessionStore, now: int) -> None:
+        """Once a minute at most."""
+        if now >= self._next_at:
+            self._next_at = now + SWEEP_EVERY
+            await store.purge(now, SWEPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +100,8 @@ class Site:
     network: AsyncNetwork
     clock: Callable[[], int]
     entropy: Callable[[int], bytes]
+    renewal: TokenRenewal
+    sweeper: Sweeper = field(default_factory=Sweeper)
 
     @property
     def session_cookie(self) -> Cookie:
@@ -86,13 +114,7 @@ class Site:
         same_site: Literal["Lax", "None"] = "None" if self.settings.response_mode == "form_post" else "Lax"
         return TransactionCookies(self.addresses.mark, secure=self.addresses.is_secure, same_site=same_site)
 
-    def session_key(self, request: Request) -> bytes | None:
-        """The row that the request's session cookie names; None where there is no such cookie."""
-        value = request.cookies.get(self.session_cookie.name)
-        return hash_cookie(value) if value else None
-
-    async def find_session(self, request: Request) -> StoredSession | None:
-        """The live session of the request's browser."""
-        key = self.session_key(request)
-        found = await self.store.find_session(key) if key else None
-        return found if found is not None and found.is_live(self.clock()) else None
+    @property
+    def post_logout_redirect_uri(self) -> str:
+        """Where the issuer sends the person after sign-out."""
+        return self.settings.post_logout_redirect_uri or self.addresses.url("logged-out")

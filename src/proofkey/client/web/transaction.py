@@ -17,6 +17,9 @@ from proofkey.client.web.cookie import Cookie, SameSite
 from proofkey.seal import encode_base64url
 
 MAX_PENDING = 5
+RESTARTED = "restarted"
+"""The parameter of a login that was begun because the one before it was lost."""
+
 SetCookie: TypeAlias = tuple[bytes, bytes]
 
 
@@ -72,3 +75,8 @@ def _begun_at(value: str) -> int:
 def hash_cookie(value: str) -> bytes:
     """What a store keeps of a cookie: values are 256 random bits, so a plain SHA-256 is enough."""
     return hashlib.sha256(value.encode()).digest()
+
+
+def restart_key(state: str) -> bytes:
+    """The row that says that the login with this `state` was such a second attempt."""
+    return hash_cookie(f"restarted {state}")

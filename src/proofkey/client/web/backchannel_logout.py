@@ -1,0 +1,45 @@
+"""POST …/backchannel-logout: the issuer ends sessions here (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8).
+
+1. A logout token is believed for its signature, issuer, audience, event and times; where it comes from says nothing.
+2. Each counts once: its `jti` is spent before anything is ended.
+3. A `sid` ends that session alone; without one every session of `sub` ends.
+"""
+
+from __future__ import annotations
+
+from proofkey.client.logout_token import LogoutNotice, LogoutTokenRefused, check_logout_token, check_typ
+from proofkey.client.web.message import FormRefused, Request, Response, not_allowed
+from proofkey.client.web.session import session_key_of
+from proofkey.client.web.site import Site
+
+
+async def receive_logout(site: Site, request: Request) -> Response:
+    """200 once the sessions are ended, whether or not there were any. Raises `ResponseRefused`."""
+    if request.method != "POST":
+        return not_allowed("POST")
+    notice = await _read_notice(site, request)
+    issuer, now = site.issuer.issuer, site.clock()
+    if not await site.store.spend(session_key_of(issuer, "jti", notice.jti), until=notice.expires_at, now=now):
+        raise LogoutTokenRefused("logout_token_replayed", "This logout token was received before")
+    if notice.sid is not None:
+        await site.store.end_sessions(sid_key=session_key_of(issuer, "sid", notice.sid))
+    elif notice.subject is not None:
+        await site.store.end_sessions(subject_key=session_key_of(issuer, "sub", notice.subject))
+    return Response(200, ((b"cache-control", b"no-store"),))
+
+
+async def _read_notice(site: Site, request: Request) -> LogoutNotice:
+    try:
+        token = (await request.form()).get("logout_token")
+    except FormRefused:
+        token = None
+    if not token:
+        raise LogoutTokenRefused("logout_token_missing", "logout_token must be sent once, in a form")
+    check_typ(token)
+    claims = await site.network.run(site.issuer.verify(token))
+    return check_logout_token(
+        claims,
+        expected_issuer=site.issuer.issuer,
+        expected_client_id=site.issuer.registration.client_id,
+        now=site.clock(),
+    )

@@ -1,0 +1,103 @@
+"""What of a request goes on to an API, and what of the answer comes back (RFC 9110 §7.6, §4.2; Browser-Based Apps §6.1.3).
+
+1. Scheme, host and port are the configuration's; the request chooses a path below the API's and a query, as bytes.
+2. A path that two readers could read differently is refused: dot segments, empty segments, encoded slashes.
+3. Cookies, credentials and whatever speaks of the connection or of other proxies stay here, both ways.
+4. An answer is content of this application's origin: it may set nothing there, and run nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TypeAlias
+from urllib.parse import urljoin, urlsplit
+
+from proofkey.client.web.api import Api
+from proofkey.protocol.errors import InvalidRequest
+
+RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
+_REST = re.compile(rb"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*")
+_QUERY = re.compile(rb"[\x21\x24-\x3b\x3d\x3f-\x7e]*")
+_AMBIGUOUS = re.compile(rb"//|(?:^|/)(?:\.|%2e){1,2}(?:/|$)|%2f|%5c|%00|%0a|%0d", re.IGNORECASE)
+_NAME = re.compile(rb"[a-z0-9-]+")
+_HOP = frozenset(
+    b"connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
+)
+_STAYS = _HOP | frozenset(
+    b"authorization cookie cookie2 host content-length dpop expect forwarded origin referer via x-csrf-token"
+    b" x-http-method-override x-http-method x-method-override x-original-url x-rewrite-url x-real-ip".split()
+)
+_FAMILIES = (b"x-forwarded-", b"sec-", b"proxy-", b"cf-", b"x-amzn-")
+_DROPPED = _HOP | frozenset(
+    b"alt-svc clear-site-data content-security-policy cross-origin-resource-policy nel origin-agent-cluster refresh"
+    b" report-to reporting-endpoints server service-worker-allowed set-cookie2 sourcemap strict-transport-security"
+    b" x-content-type-options x-frame-options".split()
+)
+_CHALLENGES = (b"bearer", b"dpop")
+_OWN: RawHeaders = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+
+
+def upstream_url(prefix: str, api: Api, raw_path: bytes, query: bytes) -> str:
+    """The API's address for a path under *prefix*. Raises `InvalidRequest`."""
+    rest = raw_path.removeprefix(prefix.encode("ascii"))
+    under = raw_path.startswith(prefix.encode("ascii")) and rest[:1] in {b"", b"/"}
+    if not under or not _REST.fullmatch(rest) or _AMBIGUOUS.search(rest) or not _QUERY.fullmatch(query):
+        raise InvalidRequest("proxied_path_ambiguous", "The path or query can be read in more than one way")
+    asked = b"?" + query if query else b""
+    return f"{api.origin}{api.path}{(rest + asked).decode('ascii')}"
+
+
+def request_headers(sent: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+    """The headers that go on to the API; its token is added by whoever has it."""
+    sent = list(sent)
+    nominated = _nominated(sent)
+    return [(name, value) for name, value in sent if _goes_on(name) and name not in nominated and _is_clean(value)]
+
+
+def _goes_on(name: bytes) -> bool:
+    """Names with underscores are left out: some servers read them as hyphens."""
+    return _NAME.fullmatch(name) is not None and name not in _STAYS and not name.startswith(_FAMILIES)
+
+
+def _is_clean(value: bytes) -> bool:
+    return not any(mark in value for mark in (b"\r", b"\n", b"\0"))
+
+
+def _nominated(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
+    """What `Connection` declares to be of this connection alone (RFC 9110 §7.6.1)."""
+    values = b",".join(value for name, value in headers if name == b"connection")
+    return {option.strip().lower() for option in values.split(b",")}
+
+
+def response_headers(prefix: str, api: Api, url: str, sent: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+    """The headers that come back from *url*, and ours."""
+    sent = [(name.lower(), value) for name, value in sent]
+    nominated = _nominated(sent)
+    kept = [(name, value) for name, value in sent if _comes_back(api, name, value) and name not in nominated]
+    return [
+        (name, _rewritten(prefix, api, url, value) if name == b"location" else value) for name, value in kept
+    ] + _OWN
+
+
+def _comes_back(api: Api, name: bytes, value: bytes) -> bool:
+    if name == b"set-cookie":
+        return api.set_cookie
+    if name == b"www-authenticate":
+        return value.strip().lower().startswith(_CHALLENGES)
+    return name not in _DROPPED and not name.startswith(b"access-control-") and _is_clean(value)
+
+
+def _rewritten(prefix: str, api: Api, url: str, location: bytes) -> bytes:
+    """A redirect that stays within the API stays behind the proxy; any other is the browser's, without a token."""
+    target = urljoin(url, location.decode("latin-1"))
+    parts = urlsplit(target)
+    path = parts.path.removeprefix(api.path)
+    inside = f"{parts.scheme}://{parts.netloc}" == api.origin and parts.path.startswith(api.path)
+    if inside and path[:1] in {"", "/"} and not _AMBIGUOUS.search(path.encode("latin-1")):
+        target = f"{prefix}{path}{'?' + parts.query if parts.query else ''}"
+    return target.encode("latin-1", "replace")

@@ -1,0 +1,88 @@
+"""POST …/logout: sign out here, give the refresh token back, then at the issuer (OpenID Connect RP-Initiated Logout 1.0 §2).
+
+1. The session here ends first: whatever the issuer answers, or whether it answers, nobody stays signed in.
+2. Only this application's own pages can sign a person out: a form field or a header proves it.
+3. Who comes back from the issuer is held against the `state` that was sent along.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from urllib.parse import urlencode
+
+from proofkey.client.messages import ResponseRefused, ServerRefused
+from proofkey.client.web.callback import LoginRefused
+from proofkey.client.web.cookie import Cookie
+from proofkey.client.web.csrf import FIELD, HEADER, CsrfRefused, check_token, is_from_elsewhere
+from proofkey.client.web.message import FormRefused, Request, Response, answer_json, not_allowed, redirect
+from proofkey.client.web.recognise import Recognised, recognise
+from proofkey.client.web.site import Site
+from proofkey.protocol.records import MINUTE
+from proofkey.seal import encode_base64url
+
+STATE_FOR = 15 * MINUTE
+_log = logging.getLogger("proofkey.client.web")
+
+
+async def sign_out(site: Site, request: Request) -> Response:
+    """Go to the issuer's sign-out, where it has one. A script gets `{"location": …}` to go to, a form a redirect."""
+    if request.method != "POST":
+        return not_allowed("POST")
+    if is_from_elsewhere(request, site.addresses.origin):
+        raise CsrfRefused("logout_from_elsewhere", "Another origin's page sent this request")
+    recognised = await recognise(site, request)
+    token = request.header(HEADER)
+    location, headers = site.settings.after_logout, [site.session_cookie.drop()]
+    if recognised is not None:
+        check_token(site, recognised, token or await _read_field(request))
+        await site.store.end_session(recognised.stored.key)
+        state = encode_base64url(site.entropy(32))
+        headers.append(_state_cookie(site).set(state, max_age=STATE_FOR // 1_000))
+        location = await _end_at_issuer(site, recognised, state) or location
+    response = redirect(location) if token is None else answer_json(200, {"location": location})
+    return response.adding(*headers)
+
+
+async def _read_field(request: Request) -> str | None:
+    try:
+        return (await request.form()).get(FIELD)
+    except FormRefused:
+        return None
+
+
+async def _end_at_issuer(site: Site, recognised: Recognised, state: str) -> str | None:
+    """Give the refresh token back; where the person signs out at the issuer (None: it has no such place, or is gone)."""
+    try:
+        metadata = await site.network.run(site.issuer.discover())
+        if metadata.revocation_endpoint is not None and recognised.contents.refresh_token is not None:
+            await site.network.run(site.issuer.revoke(recognised.contents.refresh_token))
+    except (ResponseRefused, ServerRefused) as refusal:
+        _log.warning("sign-out did not reach the issuer: %s", refusal.reason)
+        return None
+    if metadata.end_session_endpoint is None:
+        return None
+    hint = recognised.contents.id_token
+    parameters = {
+        **({"id_token_hint": hint} if hint else {}),
+        "client_id": site.issuer.registration.client_id,
+        "post_logout_redirect_uri": site.post_logout_redirect_uri,
+        "state": state,
+    }
+    mark = "&" if "?" in metadata.end_session_endpoint else "?"
+    return f"{metadata.end_session_endpoint}{mark}{urlencode(parameters)}"
+
+
+async def come_back(site: Site, request: Request) -> Response:
+    """GET …/logged-out: on to the application, once `state` is what this browser was sent away with."""
+    if request.method != "GET":
+        return not_allowed("GET")
+    cookie = _state_cookie(site)
+    sent, kept = request.parameters.get("state", ""), request.cookies.get(cookie.name, "")
+    if not kept or not hmac.compare_digest(sent.encode(), kept.encode()):
+        raise LoginRefused("logout_state_differs", "This is not the answer to a sign-out of this browser")
+    return redirect(site.settings.after_logout).adding(cookie.drop())
+
+
+def _state_cookie(site: Site) -> Cookie:
+    return Cookie.named(f"proofkey_logout_{site.addresses.mark}", secure=site.addresses.is_secure)

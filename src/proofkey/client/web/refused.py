@@ -1,0 +1,42 @@
+"""What a browser gets for a refusal: a page where a person is looking, JSON where a script asked."""
+
+from __future__ import annotations
+
+from proofkey.client.logout_token import LogoutTokenRefused
+from proofkey.client.messages import ServerRefused
+from proofkey.client.web.addresses import Addresses
+from proofkey.client.web.callback import LoginRefused
+from proofkey.client.web.csrf import CsrfRefused
+from proofkey.client.web.message import Request, Response, answer_json, page
+from proofkey.protocol.errors import InvalidRequest, Refusal
+
+_TOO_LARGE = "proxied_body_too_large"
+
+
+def refused(refusal: Refusal, request: Request, addresses: Addresses) -> Response:
+    """The answer to a request that is refused."""
+    if request.path == addresses.path("backchannel-logout"):
+        return answer_json(400, {"error": "invalid_request", "error_description": refusal.error_description})
+    status = _status(refusal)
+    if request.is_navigation:
+        again = (addresses.path("login"), "Sign in")
+        return page(status, "You are not signed in", refusal.error_description, again)
+    told = {"error": getattr(refusal, "code", "invalid_request"), "error_description": refusal.error_description}
+    response = answer_json(status, told)
+    return response.adding((b"retry-after", b"5")) if status == 503 else response
+
+
+def _status(refusal: Refusal) -> int:
+    if refusal.reason == _TOO_LARGE:
+        return 413
+    if isinstance(refusal, CsrfRefused | ServerRefused):
+        return 403
+    if isinstance(refusal, LoginRefused | InvalidRequest | LogoutTokenRefused):
+        return 400
+    return 503 if getattr(refusal, "code", "") == "temporarily_unavailable" else 502
+
+
+def store_unavailable() -> Response:
+    """503: nothing is known of who is there."""
+    told = {"error": "temporarily_unavailable", "error_description": "Sessions cannot be looked up now"}
+    return answer_json(503, told).adding((b"retry-after", b"5"))

@@ -1,0 +1,69 @@
+"""A request's body on its way to an API: streamed, bounded, and kept where it is small enough to be sent twice."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from proofkey.client.web.message import Request
+from proofkey.protocol.errors import InvalidRequest
+
+KEPT = 65_536
+
+
+class RequestBody:
+    """The body of *request*, of at most *limit* bytes.
+
+    `start` reads the first part. A body that ends within `KEPT` bytes can be sent any number of times, a longer one once.
+    """
+
+    def __init__(self, request: Request, limit: int) -> None:
+        self._receive = request.receive
+        self._declared = request.header("content-length") or ""
+        self._limit = limit
+        self._first = b""
+        self._more = True
+        self._sent = False
+
+    async def start(self) -> None:
+        """Read what may be kept. Raises `InvalidRequest`."""
+        while self._more and len(self._first) <= KEPT:
+            self._first += await self._next(len(self._first))
+
+    async def _next(self, so_far: int) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidRequest("proxied_body_incomplete", "The body ended before its length")
+        self._more = message.get("more_body", False)
+        chunk: bytes = message.get("body", b"")
+        if so_far + len(chunk) > self._limit:
+            raise InvalidRequest("proxied_body_too_large", "The body is larger than this API takes")
+        return chunk
+
+    @property
+    def is_whole(self) -> bool:
+        """True where it was read to its end, so that it can be sent again."""
+        return not self._more
+
+    @property
+    def can_be_sent(self) -> bool:
+        """False for a streamed body that was sent already."""
+        return self.is_whole or not self._sent
+
+    def content(self) -> bytes | AsyncIterator[bytes]:
+        """What to send."""
+        self._sent = True
+        return self._first if self.is_whole else self._stream()
+
+    def length(self) -> list[tuple[bytes, bytes]]:
+        """The header for a streamed body whose length was declared; others tell their length by themselves."""
+        streamed = not self.is_whole and self._declared.isascii() and self._declared.isdigit()
+        return [(b"content-length", self._declared.encode("ascii"))] if streamed else []
+
+    async def _stream(self) -> AsyncIterator[bytes]:
+        size = len(self._first)
+        yield self._first
+        while self._more:
+            chunk = await self._next(size)
+            size += len(chunk)
+            if chunk:
+                yield chunk

@@ -1,0 +1,57 @@
+"""For the application behind the sign-in: who is there, and pages that only somebody who signed in may see."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from typing import Any
+
+from proofkey.client.web.message import Response
+from proofkey.client.web.session import SESSION, Session
+
+ASK = "proofkey.ask_for_login"
+"""Where the scope keeps what asks for a sign-in."""
+
+
+def session_of(request: Any) -> Session | None:
+    """Who signed in: of a scope, a WSGI environment, or a request of Starlette, FastAPI or Django under ASGI.
+
+    None where nobody did. Raises `LookupError` where no sign-in is in front of the application.
+
+    >>> from proofkey.client.web import Session, session_of
+    >>> session_of({"proofkey.session": Session(ISSUER, "a1", {"name": "Alice"}, NOW, NOW + 60_000, "c5rf")}).subject
+    'a1'
+    """
+    scope = request if isinstance(request, Mapping) else getattr(request, "scope", None)
+    if scope is None or SESSION not in scope:
+        raise LookupError("no sign-in is in front of this application")
+    session: Session | None = scope[SESSION]
+    return session
+
+
+def ask_for_login(request: Any) -> Response:
+    """What a person or a script gets who is not signed in; an ASGI application, so a Starlette response as well."""
+    scope = request if isinstance(request, Mapping) else request.scope
+    ask: Callable[[], Response] = scope[ASK]
+    return ask()
+
+
+def require_login(view: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """*view*, an ASGI application or a Starlette endpoint, for those who signed in; others are asked to.
+
+    >>> from proofkey.client.web import require_login
+    >>> @require_login
+    ... async def notes(request): ...
+    """
+
+    @wraps(view)
+    async def guarded(request: Any, *arguments: Any, **named: Any) -> Any:
+        if session_of(request) is not None:
+            return await view(request, *arguments, **named)
+        response = ask_for_login(request)
+        if len(arguments) == 2:
+            receive, send = arguments
+            return await response(request, receive, send)
+        return response
+
+    return guarded

@@ -1,0 +1,199 @@
+"""Sessions in Redis, for processes on several machines (redis.asyncio; install proofkey[redis]).
+
+1. What reads and then writes is one script, which Redis runs alone. All keys share a hash tag: a cluster keeps them together.
+2. Redis forgets by itself what ended; its own clock only counts how long that is, and never decides.
+3. Nothing is sent a second time by itself: whether the first was done nobody knows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from proofkey.client.web.store.contract import StoredSession, StoreUnavailable
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+ANSWER_WITHIN = 10.0
+_FIELDS = ("sid_key", "subject_key", "sealed", "idle_until", "until", "version", "claimed_until")
+
+_FORGET_IN = """
+local function forget_in(key, moment, now) redis.call('PEXPIRE', key, math.max(1, moment - now)) end
+"""
+_START = (
+    _FORGET_IN
+    + """
+local now = tonumber(ARGV[1])
+redis.call('HSET', KEYS[1], 'sid_key', ARGV[2], 'subject_key', ARGV[3], 'sealed', ARGV[4], 'idle_until', ARGV[5],
+  'until', ARGV[6], 'version', ARGV[7], 'claimed_until', ARGV[8])
+forget_in(KEYS[1], tonumber(ARGV[5]), now)
+for number = 2, #KEYS do
+  for _, member in ipairs(redis.call('SMEMBERS', KEYS[number])) do
+    if redis.call('EXISTS', member) == 0 then redis.call('SREM', KEYS[number], member) end
+  end
+  redis.call('SADD', KEYS[number], KEYS[1])
+  if redis.call('PTTL', KEYS[number]) < tonumber(ARGV[6]) - now then forget_in(KEYS[number], tonumber(ARGV[6]), now) end
+end
+return 1"""
+)
+_LIVE = """
+local found = redis.call('HMGET', KEYS[1], 'idle_until', 'until', 'version', 'claimed_until')
+if not found[1] then return 0 end
+local now = tonumber(ARGV[1])
+local live = now < tonumber(found[1]) and now < tonumber(found[2])
+local version, claimed_until = tonumber(found[3]), tonumber(found[4])
+"""
+_SLIDE = (
+    _FORGET_IN
+    + _LIVE
+    + """
+if not live then return 0 end
+redis.call('HSET', KEYS[1], 'idle_until', ARGV[2])
+forget_in(KEYS[1], tonumber(ARGV[2]), now)
+return 1"""
+)
+_CLAIM = (
+    _LIVE
+    + """
+if version ~= tonumber(ARGV[2]) or now < claimed_until then return 0 end
+redis.call('HSET', KEYS[1], 'claimed_until', ARGV[3])
+return 1"""
+)
+_RENEW = (
+    _LIVE
+    + """
+if not live or version ~= tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], 'sealed', ARGV[3], 'version', version + 1, 'claimed_until', 0)
+return 1"""
+)
+_RELEASE = """
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'claimed_until', 0)
+return 1"""
+_END = """
+local found = redis.call('HGETALL', KEYS[1])
+redis.call('DEL', KEYS[1])
+return found"""
+_END_ALL = """
+local ended = 0
+for _, member in ipairs(redis.call('SMEMBERS', KEYS[1])) do ended = ended + redis.call('DEL', member) end
+redis.call('DEL', KEYS[1])
+return ended"""
+
+
+class RedisStore:
+    """Sessions in the Redis at *url*, under keys that begin with *prefix* in braces.
+
+    >>> from proofkey.client.web import RedisStore
+    >>> RedisStore("redis://127.0.0.1/0").prefix
+    'proofkey'
+    """
+
+    def __init__(self, url: str, *, prefix: str = "proofkey") -> None:
+        self._url = url
+        self.prefix = prefix
+        self._redis: Redis | None = None
+
+    async def open(self) -> None:
+        """Connect. Raises `StoreUnavailable`."""
+        from redis.asyncio import Redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+        from redis.exceptions import RedisError
+
+        self._failures = (RedisError, OSError, TimeoutError)
+        self._redis = Redis.from_url(
+            self._url, socket_timeout=ANSWER_WITHIN, socket_connect_timeout=ANSWER_WITHIN, retry=Retry(NoBackoff(), 0)
+        )
+        await self._ask("PING")
+
+    async def close(self) -> None:
+        """Hang up."""
+        opened, self._redis = self._redis, None
+        if opened is not None:
+            await opened.aclose()
+
+    async def _ask(self, *command: Any) -> Any:
+        if self._redis is None:
+            raise StoreUnavailable("the store is not open")
+        try:
+            return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+        except self._failures as failure:
+            raise StoreUnavailable(type(failure).__name__) from failure
+
+    async def _script(self, script: str, keys: list[str], *arguments: Any) -> Any:
+        return await self._ask("EVAL", script, len(keys), *keys, *arguments)
+
+    def _key(self, kind: str, key: bytes) -> str:
+        return f"{{{self.prefix}}}:{kind}:{key.hex()}"
+
+    async def keep_transaction(self, key: bytes, sealed: str, *, until: int, now: int) -> None:
+        """Keep a begun login."""
+        kept = f"{until} {sealed}"
+        await self._ask("SET", self._key("transaction", key), kept, "PX", max(1, until - now))
+
+    async def take_transaction(self, key: bytes, *, now: int) -> str | None:
+        """The begun login, once."""
+        kept = await self._ask("GETDEL", self._key("transaction", key))
+        until, _, sealed = (kept or b"0 ").decode("ascii").partition(" ")
+        return sealed if now < int(until) else None
+
+    async def start_session(self, session: StoredSession, *, now: int) -> None:
+        """Keep a new session."""
+        sid_key = session.sid_key or b""
+        keys = [self._key("session", session.key), self._key("subject", session.subject_key)]
+        keys += [self._key("sid", sid_key)] if sid_key else []
+        values = (sid_key, session.subject_key, session.sealed, session.idle_until, session.until)
+        await self._script(_START, keys, now, *values, session.version, session.claimed_until)
+
+    async def find_session(self, key: bytes) -> StoredSession | None:
+        """The session as it is now."""
+        values = await self._ask("HMGET", self._key("session", key), *_FIELDS)
+        return None if values[1] is None else _session(key, values)
+
+    async def slide_session(self, key: bytes, *, idle_until: int, now: int) -> bool:
+        """Move on when an idle session ends."""
+        return bool(await self._script(_SLIDE, [self._key("session", key)], now, idle_until))
+
+    async def claim_refresh(self, key: bytes, *, expected_version: int, claimed_until: int, now: int) -> bool:
+        """Be the one who renews the tokens."""
+        return bool(await self._script(_CLAIM, [self._key("session", key)], now, expected_version, claimed_until))
+
+    async def renew_session(self, key: bytes, *, expected_version: int, sealed: str, now: int) -> bool:
+        """Keep renewed contents."""
+        return bool(await self._script(_RENEW, [self._key("session", key)], now, expected_version, sealed))
+
+    async def release_refresh(self, key: bytes, *, expected_version: int) -> None:
+        """Give up the claim."""
+        await self._script(_RELEASE, [self._key("session", key)], expected_version)
+
+    async def end_session(self, key: bytes) -> StoredSession | None:
+        """The session, once."""
+        flat = await self._script(_END, [self._key("session", key)])
+        found = dict(zip(flat[::2], flat[1::2], strict=True))
+        return _session(key, [found[name.encode()] for name in _FIELDS]) if found else None
+
+    async def end_sessions(self, *, sid_key: bytes | None = None, subject_key: bytes | None = None) -> int:
+        """End those with that sid, or of that subject."""
+        ended = 0
+        if sid_key is not None:
+            ended += int(await self._script(_END_ALL, [self._key("sid", sid_key)]))
+        if subject_key is not None:
+            ended += int(await self._script(_END_ALL, [self._key("subject", subject_key)]))
+        return ended
+
+    async def spend(self, key: bytes, *, until: int, now: int) -> bool:
+        """True the first time."""
+        return await self._ask("SET", self._key("spent", key), "", "NX", "PX", max(1, until - now)) is not None
+
+    async def purge(self, before: int, limit: int) -> int:  # noqa: ARG002
+        """Nothing: Redis forgets by itself."""
+        return 0
+
+
+def _session(key: bytes, values: list[bytes]) -> StoredSession:
+    sid_key, subject_key, sealed, *numbers = values
+    idle_until, until, version, claimed_until = map(int, numbers)
+    return StoredSession(
+        key, sid_key or None, subject_key, sealed.decode("ascii"), idle_until, until, version, claimed_until
+    )

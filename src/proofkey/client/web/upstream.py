@@ -1,0 +1,110 @@
+"""Sending to an API with the person's access token, and once more where the token or the proof was not good any more."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import httpx2
+
+from proofkey.client.web.api import Api
+from proofkey.client.web.forwarding import RawHeaders
+from proofkey.client.web.recognise import Recognised
+from proofkey.client.web.refresh import TokenRenewal
+from proofkey.client.web.request_body import RequestBody
+from proofkey.client.web.site import Site
+from proofkey.client.web.step_up import read_step_up
+from proofkey.protocol.errors import Refusal
+from proofkey.protocol.records import SECOND
+
+MOST_CONNECTIONS = 100
+
+
+class ApiUnreachable(Refusal):
+    """The API did not answer."""
+
+    code = "temporarily_unavailable"
+
+
+class Upstream:
+    """Connections to one API. Redirects are not followed, proxies of the environment not used.
+
+    A request is built for the API's own address; what was asked for below it is its target, byte for byte.
+    """
+
+    def __init__(self, api: Api, renewal: TokenRenewal) -> None:
+        self.api = api
+        self._renewal = renewal
+        self._nonce: str | None = None
+        self._client = httpx2.AsyncClient(
+            timeout=httpx2.Timeout(api.timeout_for / SECOND, connect=10),
+            limits=httpx2.Limits(max_connections=MOST_CONNECTIONS),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    @asynccontextmanager
+    async def send(
+        self, site: Site, who: Recognised, method: str, url: str, headers: RawHeaders, body: RequestBody
+    ) -> AsyncIterator[httpx2.Response]:
+        """The API's answer, still to be read. Raises `ApiUnreachable`, `SessionEnded`, `TokensUnavailable`."""
+        token = await self._token(site, who, None)
+        answer = await self._try(site, token, method, url, headers, body)
+        try:
+            if answer.status_code == 401 and body.can_be_sent and read_step_up(challenges_of(answer)) is None:
+                again = token if self._wants_nonce(site, answer) else await self._other_token(site, who, token)
+                if again is not None:
+                    await answer.aclose()
+                    answer = await self._try(site, again, method, url, headers, body)
+            yield answer
+        finally:
+            await answer.aclose()
+
+    async def _token(self, site: Site, who: Recognised, refused: str | None) -> str:
+        return await self._renewal(site, who.stored.key, self.api.resource, scope=self.api.scope, refused=refused)
+
+    async def _other_token(self, site: Site, who: Recognised, refused: str) -> str | None:
+        """A token that is not the one refused; None where there is none: the API's own answer then says why."""
+        with suppress(Refusal):
+            return await self._token(site, who, refused)
+        return None
+
+    def _wants_nonce(self, site: Site, answer: httpx2.Response) -> bool:
+        """RFC 9449 §9."""
+        if site.issuer.dpop_key is None or "dpop-nonce" not in answer.headers:
+            return False
+        self._nonce = answer.headers["dpop-nonce"]
+        return any("use_dpop_nonce" in challenge for challenge in challenges_of(answer))
+
+    async def _try(
+        self, site: Site, token: str, method: str, url: str, headers: RawHeaders, body: RequestBody
+    ) -> httpx2.Response:
+        authorized = [*headers, *body.length(), *self._authorization(site, token, method, url)]
+        target = url.removeprefix(self.api.origin).encode("ascii") or b"/"
+        request = self._client.build_request(
+            method, self.api.url, headers=authorized, content=body.content(), extensions={"target": target}
+        )
+        try:
+            answer = await self._client.send(request, stream=True)
+        except httpx2.HTTPError as failure:
+            detail = type(failure).__name__
+            raise ApiUnreachable("api_unreachable", "The API does not answer", detail=detail) from None
+        self._nonce = answer.headers.get("dpop-nonce", self._nonce)
+        return answer
+
+    def _authorization(self, site: Site, token: str, method: str, url: str) -> RawHeaders:
+        key = site.issuer.dpop_key
+        if key is None:
+            return [(b"authorization", f"Bearer {token}".encode())]
+        jti = site.entropy(16).hex()
+        proof = key.proof(method, url, now=site.clock(), jti=jti, nonce=self._nonce, access_token=token)
+        return [(b"authorization", f"DPoP {token}".encode()), (b"dpop", proof.encode())]
+
+
+def challenges_of(answer: httpx2.Response) -> list[str]:
+    """Its `WWW-Authenticate` headers."""
+    return [value for name, value in answer.headers.multi_items() if name == "www-authenticate"]
