@@ -12,22 +12,20 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from proofkey.jose import SignatureInvalid, VerifyingKey
 from proofkey.protocol.dpop import ProofKey, check_header, thumbprint
 from proofkey.protocol.errors import InvalidDpopProof
 
 MAX_PROOF = 8_192
 KEPT_HEADERS = 1_024
-PublicKey: TypeAlias = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
-_CURVES: Mapping[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1()}
-_ECDSA = {"ES256": ec.ECDSA(hashes.SHA256()), "ES384": ec.ECDSA(hashes.SHA384())}
+_ES256 = ec.ECDSA(hashes.SHA256())
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 _PLAIN = bytes.maketrans(b"-_+/", b"+/??")
 
@@ -69,7 +67,7 @@ class HolderKey:
     def sign(self, claims: Mapping[str, Any]) -> str:
         """A DPoP proof over *claims*."""
         message = self._head + _encode(msgspec.json.encode(claims))
-        r, s = decode_dss_signature(self._private.sign(message, _ECDSA["ES256"]))
+        r, s = decode_dss_signature(self._private.sign(message, _ES256))
         return (message + b"." + _encode(r.to_bytes(32, "big") + s.to_bytes(32, "big"))).decode("ascii")
 
 
@@ -86,43 +84,19 @@ def verify_proof(proof: str) -> VerifiedProof:
     head, _, body = message.partition(b".")
     key, public = _read_header(head)
     try:
-        _verify(key.alg, public, _decode(signature), message)
-    except InvalidSignature:
+        public.verify(key.alg, message, _decode(signature))
+    except SignatureInvalid:
         raise InvalidDpopProof("dpop_signature_wrong", "The DPoP proof is not signed by the key it brings") from None
     return VerifiedProof(key.jkt, _read_object(_decode(body)))
 
 
 @lru_cache(maxsize=KEPT_HEADERS)
-def _read_header(head: bytes) -> tuple[ProofKey, PublicKey]:
+def _read_header(head: bytes) -> tuple[ProofKey, VerifyingKey]:
     key = check_header(_read_object(_decode(head)))
-    try:
-        return key, _public_key(key.jwk)
-    except ValueError:
-        raise InvalidDpopProof("dpop_key_impossible", "jwk of the DPoP proof is no point of its curve") from None
-
-
-def _public_key(jwk: Mapping[str, str]) -> PublicKey:
-    if jwk["kty"] == "OKP":
-        return ed25519.Ed25519PublicKey.from_public_bytes(_decode(jwk["x"].encode()))
-    if jwk["kty"] == "RSA":
-        return rsa.RSAPublicNumbers(_number(jwk["e"]), _number(jwk["n"])).public_key()
-    return ec.EllipticCurvePublicNumbers(_number(jwk["x"]), _number(jwk["y"]), _CURVES[jwk["crv"]]).public_key()
-
-
-def _verify(alg: str, public: PublicKey, signature: bytes, message: bytes) -> None:
-    """Raises `InvalidSignature`. The key's kind was fitted to *alg* when the header was judged."""
-    if isinstance(public, ec.EllipticCurvePublicKey):
-        half = (public.key_size + 7) // 8
-        if len(signature) != 2 * half:
-            raise InvalidSignature
-        r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
-        public.verify(encode_dss_signature(r, s), message, _ECDSA[alg])
-    elif isinstance(public, rsa.RSAPublicKey):
-        digest = hashes.SHA256()
-        scheme = padding.PSS(padding.MGF1(digest), digest.digest_size) if alg == "PS256" else padding.PKCS1v15()
-        public.verify(signature, message, scheme, digest)
-    else:
-        public.verify(signature, message)
+    public = VerifyingKey.from_jwk(key.jwk)
+    if public is None:
+        raise InvalidDpopProof("dpop_key_impossible", "jwk of the DPoP proof is no point of its curve")
+    return key, public
 
 
 def _read_object(octets: bytes) -> dict[str, Any]:
@@ -150,10 +124,6 @@ def _decode(part: bytes) -> bytes:
 
 def _encode(octets: bytes) -> bytes:
     return b2a_base64(octets, newline=False).translate(_URLSAFE, b"=")
-
-
-def _number(part: str) -> int:
-    return int.from_bytes(_decode(part.encode("ascii")), "big")
 
 
 def _to_der(private: ec.EllipticCurvePrivateKey) -> bytes:
