@@ -16,6 +16,7 @@ from bench.cpu import choose_cores, pinned_to, read_tree_cpu_us, read_tree_rss_m
 from bench.figures import Gauge
 from bench.growth import measure_growth
 from bench.guard import measure_guard
+from bench.guard_dpop import measure_guard_dpop
 from bench.report import Line, print_lines, print_table, summarize
 from bench.subjects import Running, Subject, authlib_flask, find_listener, npm_oidc_provider, proofkey, serving
 from bench.yardstick import time_signature
@@ -122,6 +123,7 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Line]:
         say("guard")
         with pinned_to(server_core):
             lines += asyncio.run(measure_guard(asked.n, asked.rounds))
+            lines += asyncio.run(measure_guard_dpop(asked.n, asked.rounds))
     return lines
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from statistics import median
+from types import MappingProxyType
 from typing import Any
 
 import jwt
@@ -34,15 +36,16 @@ ALONE = "ES256 alone"
 class Tokens:
     """Access tokens of one issuer, as Proofkey's look, and everything that verifies them."""
 
-    def __init__(self, issuer: str, private_der: bytes) -> None:
+    def __init__(self, issuer: str, private_der: bytes, further: Mapping[str, Any]) -> None:
+        self.issuer = issuer
         self.key = jose.SigningKey(private_der, "ES256")
         self._public = load_der_public_key(jose.public_part(private_der))
         now = int(time.time())
         claims = {"iss": issuer, "aud": AUDIENCE, "client_id": "9c8a7e1f-spa", "scope": "openid notes:read notes:write"}
         claims |= {"sub": "5f0e2c1b-alice", "iat": now, "exp": now + LIVE_FOR, "auth_time": now, "acr": "pwd"}
+        claims |= further
         self.texts = [self.key.sign("at+jwt", {**claims, "jti": f"{number:043}"}) for number in range(TOKENS)]
         self._signed = [split(text) for text in self.texts]
-        self._issuer = issuer
 
     def verify_alone(self) -> None:
         """Nothing but the cryptography."""
@@ -54,13 +57,13 @@ class Tokens:
         """PyJWT: signature, issuer, audience and times; no typ, no scope."""
         key = jwt.PyJWK(self.key.public_jwk)
         for text in self.texts:
-            jwt.decode(text, key, ["ES256"], audience=AUDIENCE, issuer=self._issuer)
+            jwt.decode(text, key, ["ES256"], audience=AUDIENCE, issuer=self.issuer)
 
     def decode_with_joserfc(self) -> None:
         """joserfc: signature, issuer, audience and times; no typ, no scope."""
         key = import_key(self.key.public_jwk)
         registry = joserfc_jwt.JWTClaimsRegistry(
-            iss={"essential": True, "value": self._issuer}, aud={"essential": True, "value": AUDIENCE}
+            iss={"essential": True, "value": self.issuer}, aud={"essential": True, "value": AUDIENCE}
         )
         for text in self.texts:
             registry.validate(joserfc_jwt.decode(text, key, algorithms=["ES256"]).claims)
@@ -86,16 +89,23 @@ def answering(documents: dict[str, Any]) -> Callable[[asyncio.StreamReader, asyn
     return answer
 
 
-async def measure_guard(n: int, rounds: int) -> list[Line]:
-    """Two figures: the whole of a request, and what is left of it without the signature's verification."""
+@asynccontextmanager
+async def issuing(further: Mapping[str, Any] = MappingProxyType({})) -> AsyncIterator[Tokens]:
+    """Tokens of an issuer that answers inside the block; *further* claims go into each."""
     documents: dict[str, Any] = {}
     listener = await asyncio.start_server(answering(documents), "127.0.0.1", 0)
     issuer = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-    tokens = Tokens(issuer, jose.generate_key("ES256"))
+    tokens = Tokens(issuer, jose.generate_key("ES256"), further)
     documents["/keys"] = jose.jwk_set([tokens.key])
     documents["/oauth-authorization-server"] = {"issuer": issuer, "jwks_uri": f"{issuer}/keys"}
     async with listener:
-        guard = Guard(let_in, ResourceServer(issuer, audience=AUDIENCE), require("notes:read"))
+        yield tokens
+
+
+async def measure_guard(n: int, rounds: int) -> list[Line]:
+    """Two figures: the whole of a request, and what is left of it without the signature's verification."""
+    async with issuing() as tokens:
+        guard = Guard(let_in, ResourceServer(tokens.issuer, audience=AUDIENCE), require("notes:read"))
         requests = [request_with(text) for text in tokens.texts]
         await send_all(guard, requests)
         costs = await take_turns(guard, requests, tokens, max(1, n // TOKENS), rounds)

@@ -16,6 +16,7 @@ BUDGETS = {
     "rss": 90.0,
     "growth": 1.3,
     "guard_checks": 60.0,
+    "guard_dpop_checks": 60.0,
 }
 """What Proofkey may take: microseconds of CPU; milliseconds to start; megabytes; times."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.guard import ALONE, measure_guard
+from bench.guard_dpop import measure_guard_dpop
 from bench.report import BUDGETS
 
 
@@ -12,3 +13,8 @@ async def test_the_guards_checks_keep_their_budget() -> None:
         ("guard_checks", "proofkey")
     } == set(lines)
     assert lines["guard_checks", "proofkey"].cpu_us <= BUDGETS["guard_checks"]
+
+
+async def test_a_proof_of_possession_keeps_the_same_budget() -> None:
+    lines = {line.figure: line for line in await measure_guard_dpop(500, 3) if line.subject == "proofkey"}
+    assert lines["guard_dpop_checks"].cpu_us <= BUDGETS["guard_dpop_checks"]
