@@ -162,6 +162,8 @@ async def test_what_an_answer_may_leave_out_is_filled_in(issuer: SampleIssuer) -
     issuer.known["opaque"] = {"active": True, "aud": [AUDIENCE], "client_id": "machine"}
     access = await guarded(issuer, Clock()).admit(asking("opaque"))
     assert (issuer.issuer, "machine", NOON + MINUTE) == (access.issuer, access.subject, access.expires_at)
+    issuer.known["person"] = {"active": True, "aud": AUDIENCE, "client_id": "spa", "username": "bob"}
+    assert "bob" == (await guarded(issuer, Clock()).admit(asking("person"))).subject
 
 
 async def test_an_issuer_that_is_away_admits_nobody_whom_it_did_not_know(issuer: SampleIssuer) -> None:
@@ -210,8 +212,9 @@ async def test_a_flood_of_strange_tokens_does_not_become_a_flood_at_the_issuer(i
 
 async def test_an_endpoint_that_is_no_safe_address_is_not_asked(issuer: SampleIssuer) -> None:
     issuer.metadata["introspection_endpoint"] = "http://issuer.example/introspect"
-    with refused(IssuerUnavailable, "introspection_failed"):
+    with refused(IssuerUnavailable, "issuer_unavailable"):
         await guarded(issuer, Clock()).admit(asking("opaque"))
+    assert [] == issuer.questions
 
 
 async def test_a_jwt_is_verified_offline_unless_every_token_is_to_be_asked_about(issuer: SampleIssuer) -> None:

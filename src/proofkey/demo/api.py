@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from proofkey.guard import Guard, ResourceServer, access_of, require
-from proofkey.guard.asgi import App, Message, Receive, Scope, Send
+from proofkey.guard.asgi import App, Message, Receive, Scope, Send, asks_metadata, send_metadata
 
 SCOPES: Mapping[str, str] = {"notes:read": "Read your notes", "notes:write": "Add and change your notes"}
 Mistake: TypeAlias = tuple[int, dict[str, str]]
@@ -74,7 +74,8 @@ def create_demo_api(
 
     reader = Guard(read_notes, server, require([reading]))
     writer = Guard(add_note, server, require([writing]))
-    return _with_cors(_with_routes({"GET": reader, "HEAD": reader, "POST": writer}, scopes), app_origin)
+    api = _with_cors(_with_routes({"GET": reader, "HEAD": reader, "POST": writer}, scopes), app_origin)
+    return _with_metadata(api, server)
 
 
 def _page_of(scope: Scope, notebook: Notebook) -> dict[str, Any]:
@@ -95,6 +96,18 @@ def _with_routes(methods: Mapping[str, App], scopes: Mapping[str, str]) -> App:
             await _answer(send, 405, _mistake("invalid_request", "Use GET or POST [method_not_allowed]"), allow)
         else:
             await methods[scope["method"]](scope, receive, send)
+
+    return api
+
+
+def _with_metadata(app: App, server: ResourceServer) -> App:
+    """What the challenge leads to (RFC 9728), for everybody to read: no guard and no rule on origins before it."""
+
+    async def api(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and asks_metadata(scope, server):
+            await send_metadata(scope, send, server)
+        else:
+            await app(scope, receive, send)
 
     return api
 

@@ -10,12 +10,14 @@ from proofkey.guard.introspection import Introspection
 from proofkey.guard.mtls import CertificateBound
 from proofkey.guard.nonce import Nonces
 from proofkey.guard.replay import MemoryReplay, RedisReplay
+from proofkey.guard.request import ApiRequest
 from proofkey.guard.requirement import Requirement, require
 from proofkey.guard.resource_server import ResourceServer
 from proofkey.guard.trust import TrustedIssuer
 
 __all__ = [
     "Access",
+    "ApiRequest",
     "AuthenticationInsufficient",
     "CertificateBound",
     "Dpop",

@@ -22,7 +22,12 @@ _FURTHEST = 253_402_300_799
 
 
 class TokenRejected(InvalidToken):
-    """The token opens nothing here: 401 with `error="invalid_token"`."""
+    """The token opens nothing here: 401 with `error="invalid_token"`.
+
+    >>> check_access_token({"iss": ISSUER}, expected_issuer="https://login.example", expected_audience=AUDIENCE, now=NOW)
+    Traceback (most recent call last):
+    proofkey.guard.access.TokenRejected: access_token_issuer_differs
+    """
 
     public = None  # type: ignore[assignment]  # whoever holds a token may know why it fails
     headers: tuple[tuple[str, str], ...] = ()
@@ -30,7 +35,16 @@ class TokenRejected(InvalidToken):
 
 
 class ScopeMissing(InsufficientScope):
-    """A good token that does not reach this far: 403 with the scopes it would take."""
+    """A good token that does not reach this far: 403 with the scopes it would take.
+
+    >>> server = ResourceServer(ISSUER, audience=AUDIENCE)
+    >>> request = ApiRequest("DELETE", f"{API_URL}/1", [(b"authorization", f"Bearer {ACCESS_TOKEN}".encode())])
+    >>> try:
+    ...     server.admit_blocking(request, require("notes:delete"))
+    ... except ScopeMissing as refusal:
+    ...     refusal.required_scopes
+    ('notes:delete',)
+    """
 
     def __init__(self, reason: str, description: str, *, required_scopes: Collection[str]) -> None:
         super().__init__(reason, description)
@@ -38,7 +52,16 @@ class ScopeMissing(InsufficientScope):
 
 
 class AuthenticationInsufficient(TokenRejected):
-    """A good token of a person who should sign in again, or otherwise: 401 that says how (RFC 9470 §3)."""
+    """A good token of a person who should sign in again, or otherwise: 401 that says how (RFC 9470 §3).
+
+    >>> server = ResourceServer(ISSUER, audience=AUDIENCE)
+    >>> request = ApiRequest("POST", API_URL, [(b"authorization", f"Bearer {ACCESS_TOKEN}".encode())])
+    >>> try:
+    ...     server.admit_blocking(request, require(max_age=300))
+    ... except AuthenticationInsufficient as refusal:
+    ...     refusal.error_description
+    'A more recent sign-in is required: see max_age [authentication_too_old]'
+    """
 
     code = "insufficient_user_authentication"
 
@@ -48,6 +71,11 @@ class Access:
     """Who calls, through which client, and what for. A person is *issuer* and *subject* together.
 
     `expires_at` is in milliseconds.
+
+    >>> claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "scope": "notes:read", "exp": NOW // 1000 + 300}
+    >>> access = check_access_token(claims, expected_issuer=ISSUER, expected_audience=AUDIENCE, now=NOW)
+    >>> access.subject, sorted(access.scope)
+    ('alice', ['notes:read'])
     """
 
     issuer: str
@@ -71,6 +99,11 @@ def check_access_token(
 
     *leeway_for* (milliseconds) widens `exp`, `nbf` and `iat` alike, for clocks that differ.
     Raises `TokenRejected` for a token that is not for here and now, `ScopeMissing` for one that reaches less far.
+
+    >>> claims = {"iss": ISSUER, "aud": "https://other.example", "sub": "alice", "exp": NOW // 1000 + 300}
+    >>> check_access_token(claims, expected_issuer=ISSUER, expected_audience=AUDIENCE, now=NOW)
+    Traceback (most recent call last):
+    proofkey.guard.access.TokenRejected: access_token_audience_differs
     """
     if claims.get("iss") != expected_issuer:
         raise TokenRejected("access_token_issuer_differs", "The access token is of another issuer")

@@ -36,6 +36,15 @@ class Guard:
 
     *required* says what a token must hold, for all requests or for each by its ASGI scope. Inside, `access_of(scope)`
     says who calls.
+
+    >>> async def notes(scope, receive, send):
+    ...     await send({"type": "http.response.start", "status": 200, "headers": []})
+    ...     await send({"type": "http.response.body", "body": access_of(scope).client_id.encode()})
+    >>> guarded = Guard(notes, ResourceServer(ISSUER, audience=AUDIENCE), require("notes:read"))
+    >>> from starlette.testclient import TestClient
+    >>> answer = TestClient(guarded).get("/notes", headers={"authorization": f"Bearer {ACCESS_TOKEN}"})
+    >>> answer.text == SERVICE_ID
+    True
     """
 
     def __init__(self, app: App, server: ResourceServer, required: Route = NOTHING) -> None:
@@ -48,8 +57,8 @@ class Guard:
         if scope["type"] not in {"http", "websocket"}:
             await self._pass(scope, receive, send)
             return
-        if self._asks_metadata(scope):
-            await send_answer(send, self._server.metadata(), without_body=scope["method"] == "HEAD")
+        if asks_metadata(scope, self._server):
+            await send_metadata(scope, send, self._server)
             return
         request = read_request(scope, self._server)
         required = self._required if isinstance(self._required, Requirement) else self._required(scope)
@@ -69,25 +78,47 @@ class Guard:
             if fetching is not None:
                 fetching.cancel()
 
-    def _asks_metadata(self, scope: Scope) -> bool:
-        return scope["path"] == self._server.metadata_path and scope.get("method") in {"GET", "HEAD"}
-
 
 def protect(app: App, *, issuer: Issuers, audience: str, scopes: Collection[str] = ()) -> Guard:
     """*app* behind a guard that takes access tokens of *issuer* (one or several) for *audience* that hold every one of *scopes*.
 
     Several guards of one API share a `ResourceServer` by `Guard(app, server, require(…))`.
+
+    >>> from starlette.applications import Starlette
+    >>> app = protect(Starlette(), issuer=ISSUER, audience=AUDIENCE, scopes=["notes:read"])
+    >>> from starlette.testclient import TestClient
+    >>> TestClient(app).get("/notes").headers["www-authenticate"]
+    'Bearer realm="...", scope="notes:read", resource_metadata="...'
     """
     server = ResourceServer(issuer, audience=audience, scopes_supported=scopes)
     return Guard(app, server, require(scopes))
 
 
 def access_of(scope: Scope) -> Access:
-    """Who calls, inside a guarded application."""
+    """Who calls, inside a guarded application. Starlette and FastAPI have the scope at `request.scope`.
+
+    >>> from starlette.responses import PlainTextResponse
+    >>> async def notes(scope, receive, send):
+    ...     await PlainTextResponse(" ".join(access_of(scope).scope))(scope, receive, send)
+    >>> app = protect(notes, issuer=ISSUER, audience=AUDIENCE)
+    >>> from starlette.testclient import TestClient
+    >>> TestClient(app).get("/notes", headers={"authorization": f"Bearer {ACCESS_TOKEN}"}).text
+    'notes:read'
+    """
     access = scope[ACCESS]
     if not isinstance(access, Access):
         raise TypeError("this application is not behind a Guard")
     return access
+
+
+def asks_metadata(scope: Scope, server: ResourceServer) -> bool:
+    """Whether an http request is for the metadata of *server*."""
+    return scope["path"] == server.metadata_path and scope.get("method") in {"GET", "HEAD"}
+
+
+async def send_metadata(scope: Scope, send: Send, server: ResourceServer) -> None:
+    """Answer with the metadata of *server*."""
+    await send_answer(send, server.metadata(), without_body=scope["method"] == "HEAD")
 
 
 def read_request(scope: Scope, server: ResourceServer) -> ApiRequest:

@@ -36,21 +36,21 @@ class Discovery:
         self.issuer = issuer
         self._tls = tls
 
-    async def read_metadata(self) -> dict[str, Any]:
-        """The issuer's metadata. Raises `AnswerUnusable`."""
+    async def read_endpoint(self, name: str) -> str:
+        """The address of *name*, by the first metadata of the issuer that have it. Raises `AnswerUnusable`."""
         for address in metadata_addresses(self.issuer):
             status, metadata = await self.ask("GET", address)
             if status != 200:
                 continue
             if metadata.get("issuer") != self.issuer:
                 raise AnswerUnusable("the metadata name another issuer (RFC 8414 section 3.3)")
-            return metadata
-        raise AnswerUnusable("there are no metadata under the issuer")
+            if name in metadata:
+                return _check_address(metadata[name], name)
+        raise AnswerUnusable(f"there are no metadata under the issuer that have {name}")
 
     async def read_keys(self) -> jose.KeySet:
         """The issuer's public keys. Raises `AnswerUnusable`."""
-        metadata = await self.read_metadata()
-        status, jwks = await self.ask("GET", find_endpoint(metadata, "jwks_uri"))
+        status, jwks = await self.ask("GET", await self.read_endpoint("jwks_uri"))
         if status != 200:
             raise AnswerUnusable("jwks_uri does not answer 200")
         try:
@@ -79,12 +79,10 @@ class Discovery:
         return client
 
 
-def find_endpoint(metadata: Mapping[str, Any], name: str) -> str:
-    """The address that *metadata* give for *name*. Raises `AnswerUnusable`."""
-    endpoint = metadata.get(name)
-    if not isinstance(endpoint, str) or not is_safe_address(endpoint):
-        raise AnswerUnusable(f"{name} is missing, or neither https nor loopback")
-    return endpoint
+def _check_address(address: Any, name: str) -> str:
+    if not isinstance(address, str) or not is_safe_address(address):
+        raise AnswerUnusable(f"{name} is neither https nor on loopback")
+    return address
 
 
 def _import_httpx2() -> Any:

@@ -25,7 +25,16 @@ _log = logging.getLogger("proofkey.guard")
 
 
 class IssuerUnavailable(TemporarilyUnavailable):
-    """What a token is judged by cannot be had now; worth another try after `retry_for` milliseconds."""
+    """What a token is judged by cannot be had now; worth another try after `retry_for` milliseconds.
+
+    >>> away = TrustedIssuer("http://127.0.0.1:9", introspection=Introspection("api", "secret"))  # nobody listens there
+    >>> server = ResourceServer(away, audience=AUDIENCE)
+    >>> try:
+    ...     server.admit_blocking(ApiRequest("GET", API_URL, [(b"authorization", b"Bearer opaque")]))
+    ... except IssuerUnavailable as refusal:
+    ...     refusal.retry_for
+    1000
+    """
 
     description = "The issuer cannot be asked: try again later"
 

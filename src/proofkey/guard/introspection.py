@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 from proofkey.guard.access import TokenRejected
-from proofkey.guard.discovery import Discovery, find_endpoint
+from proofkey.guard.discovery import Discovery
 from proofkey.guard.fetched import AnswerUnusable, Fetched, IssuerUnavailable
 from proofkey.guard.steps import Steps
 from proofkey.protocol.records import MINUTE, SECOND
@@ -35,7 +35,13 @@ class Introspection:
     """How this API asks the issuer: its own client there, confidential, by HTTP Basic (RFC 6749 §2.3.1).
 
     An answer counts for *kept_for* milliseconds, which is how long a revoked token may still open; *max_kept* are kept.
-    With *every_token*, JWTs are asked about as well, so that revocation reaches them, too.
+    With *every_token*, JWTs are asked about as well, so that revocation reaches them, too. Raises `ValueError`.
+
+    >>> asking = Introspection(SERVICE_ID, SERVICE_SECRET, every_token=True)
+    >>> server = ResourceServer(TrustedIssuer(ISSUER, introspection=asking), audience=AUDIENCE)
+    >>> request = ApiRequest("GET", API_URL, [(b"authorization", f"Bearer {ACCESS_TOKEN}".encode())])
+    >>> server.admit_blocking(request).client_id == SERVICE_ID
+    True
     """
 
     client_id: str
@@ -55,7 +61,7 @@ class Introspector:
     """Asks one issuer about tokens, as *introspection* says."""
 
     def __init__(self, introspection: Introspection, discovery: Discovery, *, clock: Callable[[], int]) -> None:
-        self.metadata = Fetched(discovery.read_metadata, what=f"metadata of {discovery.issuer}", clock=clock)
+        self._endpoint = Fetched(self._find_endpoint, what=f"metadata of {discovery.issuer}", clock=clock)
         self._discovery = discovery
         self._introspection = introspection
         self._clock = clock
@@ -75,13 +81,16 @@ class Introspector:
         digest = hashlib.sha256(token.encode("ascii")).digest()
         known = self._find(digest)
         if known is None:
-            metadata = yield from self.metadata.current()
-            known = yield lambda: self._told(token, digest, metadata)
+            endpoint = yield from self._endpoint.current()
+            known = yield lambda: self._told(token, digest, endpoint)
         if not known:
             raise TokenRejected(
                 "access_token_inactive", "The access token is unknown to the issuer, expired or revoked"
             )
         return known
+
+    async def _find_endpoint(self) -> str:
+        return await self._discovery.read_endpoint("introspection_endpoint")
 
     def _find(self, digest: bytes) -> dict[str, Any] | None:
         """What the issuer said lately; empty for a token that was not active, None where it was not asked."""
@@ -89,7 +98,7 @@ class Introspector:
         known = self._active.find(digest, now)
         return self._inactive.find(digest, now) if known is None else known
 
-    async def _told(self, token: str, digest: bytes, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    async def _told(self, token: str, digest: bytes, endpoint: str) -> dict[str, Any]:
         """The answer to the question under way about *token*, or to a new one."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # a fork, or a closed loop, cut off what was under way
@@ -101,7 +110,7 @@ class Introspector:
         if asking is None:
             if len(self._asking) >= MAX_ASKING or self._clock() < self._rest_until:
                 raise IssuerUnavailable("introspection_resting", retry_for=REST_FOR)
-            asking = self._asking[digest] = loop.create_task(self._ask(token, digest, metadata))
+            asking = self._asking[digest] = loop.create_task(self._ask(token, digest, endpoint))
             asking.add_done_callback(lambda done: self._forget(digest, done))
         return await asyncio.shield(asking)
 
@@ -110,12 +119,12 @@ class Introspector:
         if not done.cancelled():
             done.exception()  # whoever asked may have gone away; nobody else need hear of it
 
-    async def _ask(self, token: str, digest: bytes, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    async def _ask(self, token: str, digest: bytes, endpoint: str) -> dict[str, Any]:
         status: int | None = None
         try:
             status, answer = await self._discovery.ask(
                 "POST",
-                find_endpoint(metadata, "introspection_endpoint"),
+                endpoint,
                 headers={"authorization": self._basic(), "content-type": "application/x-www-form-urlencoded"},
                 body=urlencode({"token": token, "token_type_hint": "access_token"}).encode("ascii"),
             )
@@ -145,8 +154,8 @@ class Introspector:
 def read_answer(answer: Mapping[str, Any], issuer: str, counts_until: int) -> dict[str, Any]:
     """An introspection response in the form of an access token's claims. Raises `TokenRejected`.
 
-    `iss` may be left out (RFC 7662 §2.2): it is who was asked. So may `exp`: the answer itself counts until then. A token
-    without `sub` stands for its client (RFC 9068 §2.2).
+    `iss` may be left out (RFC 7662 §2.2): it is who was asked. So may `exp`: the answer itself counts until then. Without
+    `sub` the token stands for `username`, and without that for its client (RFC 9068 §2.2).
     """
     if answer.get("iss", issuer) != issuer:
         raise TokenRejected(
@@ -154,7 +163,8 @@ def read_answer(answer: Mapping[str, Any], issuer: str, counts_until: int) -> di
         )
     if str(answer.get("token_type", "bearer")).lower() not in _TYPES:
         raise TokenRejected("introspection_token_type", "The issuer says that this is no access token")
-    filled = {"iss": issuer, "exp": counts_until // SECOND, "sub": answer.get("client_id")}
+    subject = answer.get("username") or answer.get("client_id")
+    filled = {"iss": issuer, "exp": counts_until // SECOND, "sub": subject}
     return filled | {name: value for name, value in answer.items() if value is not None}
 
 

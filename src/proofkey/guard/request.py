@@ -27,6 +27,10 @@ class ApiRequest:
 
     *url* is absolute and without query: the public origin and the path as sent. *headers* are raw pairs with lower-case
     names. *certificate* is the client's (DER), where this process itself ended the TLS connection.
+
+    >>> request = ApiRequest("GET", API_URL, [(b"authorization", b"Bearer abc"), (b"accept", b"*/*")])
+    >>> request.sent(b"authorization")
+    [b'Bearer abc']
     """
 
     method: str

@@ -10,7 +10,11 @@ from proofkey.protocol.records import SECOND
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """Every scope is needed, any of the `acr_values` will do, and signing in was at most `max_age` seconds ago."""
+    """Every scope is needed, any of the `acr_values` will do, and signing in was at most `max_age` seconds ago.
+
+    >>> Requirement(scopes=("notes:read",)) == require("notes:read")
+    True
+    """
 
     scopes: tuple[str, ...] = ()
     acr_values: tuple[str, ...] = ()
@@ -32,6 +36,9 @@ def require(
     """What a route asks for: every one of *scopes*, one of *acr_values*, a sign-in at most *max_age* seconds old.
 
     Text is split at spaces, as on the wire. Raises `ValueError` for what cannot stand in a challenge.
+
+    >>> require("notes:read notes:write", acr_values=["mfa"], max_age=300)
+    Requirement(scopes=('notes:read', 'notes:write'), acr_values=('mfa',), max_age=300)
     """
     if max_age is not None and max_age < 0:
         raise ValueError("max_age is a number of seconds, 0 or more")

@@ -31,6 +31,12 @@ class ResourceServer:
     *resource* is the API's identifier in its metadata and *public_url* what goes before a path as clients send it; both
     come from an *audience* that is a URL. *leeway_for* (milliseconds) is what clocks may differ by.
     Raises `ValueError` for what cannot work.
+
+    >>> server = ResourceServer(ISSUER, audience=AUDIENCE)
+    >>> request = ApiRequest("GET", API_URL, [(b"authorization", f"Bearer {ACCESS_TOKEN}".encode())])
+    >>> import asyncio
+    >>> asyncio.run(server.admit(request, require("notes:read"))).issuer == ISSUER
+    True
     """
 
     def __init__(

@@ -28,6 +28,12 @@ class TrustedIssuer:
     mark their access tokens as RFC 9068 says: their ID tokens are then told apart by what stands in them.
     *introspection* lets this API ask about tokens that are no JWTs. *tls* holds the authorities to trust.
     Raises `ValueError`.
+
+    >>> partner = TrustedIssuer("https://partner.example", algorithms=["RS256"], typ="JWT")
+    >>> server = ResourceServer([ISSUER, partner], audience=AUDIENCE)
+    >>> TrustedIssuer(ISSUER, algorithms=["HS256"])
+    Traceback (most recent call last):
+    ValueError: algorithms are some of ES256, ES384, Ed25519, EdDSA, PS256, RS256
     """
 
     issuer: str
