@@ -8,14 +8,14 @@ import { VALUES } from "./values.js";
 const LANES = Object.keys(PARTIES);
 
 function carried(values) {
-  return make("span", { class: "carries" }, values.map((value) => make("span", { class: `value ${value}`, text: VALUES[value] })));
+  return make("span", { class: "carries", "aria-hidden": "true" }, values.map((value) => make("span", { class: `value ${value}`, text: VALUES[value] })));
 }
 
 function spoken({ from, to, carries, front }) {
   const way = from === to ? `${PARTIES[from]}, by itself` : `from ${PARTIES[from]} to ${PARTIES[to]}`;
   const through = front ? ", through the browser's address" : "";
   const with_ = carries.length ? `, with ${carries.map((value) => VALUES[value]).join(", ")}` : "";
-  return `: ${way}${through}${with_}`;
+  return ` (${way}${through}${with_})`;
 }
 
 function row(step, place, onPick) {

@@ -43,10 +43,19 @@ function way({ from, to, front }) {
   return front ? `${between}, through the browser` : between;
 }
 
-/** On a phone the panel stands right below the row it belongs to. */
+/** On a phone the panel stands right below the row it belongs to, and the board inside it. */
 function placePanel() {
   const home = narrow.matches ? by("rows").children[shown - 1] : by("stage");
   if (by("panel").parentElement !== home) home.append(by("panel"));
+  if (narrow.matches) by("actions").before(by("board"));
+  else by("stage").after(by("board"));
+}
+
+/** Bring the beginning of the step into view, where it is not. */
+function bringIntoView() {
+  const place = narrow.matches ? by("rows").children[shown - 1] : by("stage");
+  if (narrow.matches || place.getBoundingClientRect().top < 0) place.scrollIntoView({ block: "start" });
+  by("panel-title").focus({ preventScroll: true });
 }
 
 /** What the button of the step that is shown does; null where there is nothing to do. */
@@ -81,7 +90,8 @@ async function render({ focus = false } = {}) {
   showProgress(walk(), shown);
   showBoard(shown);
   renderClock();
-  if (focus) by("panel-title").focus({ preventScroll: !narrow.matches });
+  document.title = `${shown} · ${step.title} · Playground`;
+  if (focus) bringIntoView();
 }
 
 async function show(step) {

@@ -37,9 +37,13 @@ export const MANUAL = {
     "The access token is missing, malformed, expired, revoked, or not for here.",
     "Refresh it, or sign in again.",
   ],
-  access_token_unverifiable: [
-    "The token is no JWT, is no access token, or its signature does not verify.",
-    "Send the access token, not the ID token or the refresh token.",
+  access_token_forged: [
+    "The signature does not verify with the issuer's key.",
+    "Compare the token with what the issuer sent; a proxy may have cut it off.",
+  ],
+  access_token_type: [
+    "The token's `typ` is not `at+jwt`: an ID token, a logout token, or an issuer that does not follow RFC 9068.",
+    "Send the access token. For an issuer that writes `JWT`, say `TrustedIssuer(…, typ=\"JWT\")`.",
   ],
   consent_denied: [
     "The person pressed \"Deny\".",

@@ -18,7 +18,7 @@ export const STEPS = [
     to: "client",
     carries: ["verifier", "challenge", "state", "nonce"],
     told: "The app throws dice: 256 random bits are the `code_verifier`. Its SHA-256 hash is the `code_challenge`. From the one to the other is easy; the way back would take longer than there is time.",
-    next: "Write the authorization request",
+    next: "Write the request",
   },
   {
     label: "Authorization request",
@@ -85,7 +85,7 @@ export const STEPS = [
     to: "client",
     carries: ["access", "refresh", "id"],
     told: "Three tokens, for three readers: the ID token for the app, the access token for the API, the refresh token for the issuer.",
-    next: "Write the request to the API",
+    next: "Ask the API",
   },
   {
     label: "Request with token",

@@ -62,8 +62,17 @@ function meaning(name, value) {
   return MOMENTS.includes(name) ? `${told} ${new Date(value * 1000).toLocaleTimeString("en-GB")} on this clock.` : told;
 }
 
+const ABOUT_THE_PERSON = ["name", "family_name", "given_name", "nickname", "preferred_username", "zoneinfo", "locale", "email", "email_verified"];
+
+/** What the protocol needs first, then what the person is told by. */
+function inOrder(members) {
+  const isPersonal = ([name]) => ABOUT_THE_PERSON.includes(name);
+  const entries = Object.entries(members);
+  return [...entries.filter((entry) => !isPersonal(entry)), ...entries.filter(isPersonal)];
+}
+
 function table(title, members, values) {
-  const rows = Object.entries(members).map(([name, value]) =>
+  const rows = inOrder(members).map(([name, value]) =>
     make(
       "tr",
       {},

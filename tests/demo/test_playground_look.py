@@ -1,0 +1,161 @@
+"""The playground as something to look at, to hear and to press: axe, widths, sizes, the keyboard, and its policy."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser import DESKTOP, PHONE, window
+from tests.demo.reader import Reader
+from tests.dev_server import DevServer
+from tests.journeys.test_sample_app_look import AXE, faults_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+STATIC = Path(__file__).parents[2] / "src" / "proofkey" / "demo" / "static" / "playground"
+TOO_WIDE = """() => [...document.querySelectorAll("body *")]
+    .filter(one => one.getBoundingClientRect().right > innerWidth + 0.5 && getComputedStyle(one).position !== "absolute")
+    .map(one => one.outerHTML.slice(0, 120))"""
+
+
+async def overflow_of(page: Page) -> list[str]:
+    """What stands out on the right, if the page can be scrolled sideways at all."""
+    sideways = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return list(await page.evaluate(TOO_WIDE)) if sideways > 0 else []
+
+
+@pytest.mark.timeout(240)
+async def test_axe_finds_nothing_wherever_the_reader_is(browser: Browser, dev: DevServer) -> None:
+    async with window(browser, bypass_csp=True) as context:
+        reader = await Reader.open(dev, context)
+        await reader.walk_to(6)
+        await reader.page.locator("#panel").get_by_role("button", name="Guess a verifier").click()
+        await expect(reader.page.locator("#panel .verdict")).to_be_visible()
+        await reader.page.add_script_tag(path=AXE)
+        assert [] == await faults_of(reader.page)
+        for step in (7, 8, 9):
+            await reader.go_on(to=step)
+        await reader.attack("replayed_code")
+        await reader.page.add_script_tag(path=AXE)
+        assert [] == await faults_of(reader.page)
+        await reader.look_at(2)
+        assert [] == await faults_of(reader.page)
+
+
+@pytest.mark.timeout(240)
+async def test_nothing_stands_out_on_the_right(browser: Browser, dev: DevServer) -> None:
+    async with window(browser) as context:
+        reader = await Reader.open(dev, context)
+        await reader.walk_to(6)
+        await reader.page.locator("#panel").get_by_role("button", name="Guess a verifier").click()
+        await expect(reader.page.locator("#panel .verdict")).to_be_visible()
+        assert [] == await overflow_at_widths(reader.page)
+        for step in range(7, 12):
+            await reader.go_on(to=step)
+        await reader.attack("replayed_refresh_token")
+        for in_full in (False, True):
+            await reader.page.get_by_label("Long values in full").set_checked(in_full)
+            for step in range(1, 12):
+                await reader.look_at(step)
+                assert (step, []) == (step, await overflow_at_widths(reader.page))
+
+
+async def overflow_at_widths(page: Page) -> list[str]:
+    """The same on phones, on tablets and on desktops."""
+    found = []
+    for width in (PHONE, 390, 600, 900, DESKTOP, 1440):
+        await page.set_viewport_size({"width": width, "height": 800})
+        found += [f"{width}: {one}" for one in await overflow_of(page)]
+    return found
+
+
+async def test_everything_to_press_is_large_enough(browser: Browser, dev: DevServer) -> None:
+    async with window(browser, width=PHONE) as context:
+        reader = await Reader.open(dev, context)
+        await reader.walk_to(9)
+        small = await reader.page.eval_on_selector_all(
+            "button, summary, nav a, .button",
+            "all => all.filter(one => one.checkVisibility() && one.getBoundingClientRect().height < 36)"
+            ".map(one => one.outerHTML)",
+        )
+        assert [] == small
+
+
+async def test_the_keyboard_alone_walks_and_is_where_the_step_is(browser: Browser, dev: DevServer) -> None:
+    async with window(browser) as context:
+        reader = await Reader.open(dev, context)
+        for step in (2, 3):
+            await reader.page.locator("#next").focus()
+            await reader.page.keyboard.press("Enter")
+            await reader.stands_at(step)
+            await expect(reader.title).to_be_focused()
+        await expect(reader.page).to_have_title("3 · Authorization request · Playground")
+        await reader.page.locator("#rows > li > button").nth(1).focus()
+        await reader.page.keyboard.press("Enter")
+        await reader.stands_at(2)
+        current = reader.page.locator("#rows [aria-current=step]")
+        await expect(current).to_have_accessible_name(
+            re.compile(r"2 ?Makes verifier and challenge ?\(Client application, by itself")
+        )
+
+
+@pytest.mark.parametrize(("motion", "running"), [("reduce", False), ("no-preference", True)])
+async def test_nothing_moves_for_who_asked_for_rest(
+    browser: Browser, dev: DevServer, motion: str, running: bool
+) -> None:
+    async with window(browser) as context:
+        reader = await Reader.open(dev, context)
+        await reader.page.emulate_media(reduced_motion=motion)  # type: ignore[arg-type]
+        await reader.page.locator("#next").click()
+        await expect(reader.page.locator("#rows > li").nth(1)).to_have_attribute("data-state", "done")
+        assert running == await reader.page.evaluate("document.getAnimations().length > 0")
+
+
+async def test_the_policy_allows_nothing_inline_and_nothing_foreign(dev: DevServer) -> None:
+    api = dev.told["resource"]["audience"]
+    issuer = "{0.scheme}://{0.netloc}".format(urlsplit(dev.issuer))
+    with httpx2.Client(trust_env=False) as http:
+        for path in ("", "/", "/callback?code=a&state=b", "/thief", "/main.js", "/nothing"):
+            policy = http.get(f"{dev.told['playground']}{path}").headers["content-security-policy"]
+            assert f"connect-src 'self' {issuer} {api};" in policy
+            assert (True, False) == (
+                "default-src 'none'; script-src 'self'; style-src 'self'" in policy,
+                "unsafe" in policy,
+            )
+
+
+async def test_every_file_that_is_named_is_there_and_no_other(dev: DevServer) -> None:
+    pages = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("index.html", "thief.html"))
+    scripts = "".join(path.read_text(encoding="utf-8") for path in STATIC.glob("*.js"))
+    named = {*re.findall(r'(?:src|href)="/playground/([^"]+)"', pages), *re.findall(r'from "\./([^"]+)"', scripts)}
+    assert {path.name for path in STATIC.iterdir()} == named | {"index.html", "thief.html"}
+    assert "style=" not in pages
+    with httpx2.Client(trust_env=False) as http:
+        assert {200} == {http.get(f"{dev.told['playground']}/{name}").status_code for name in named}
+
+
+async def test_files_stay_readable() -> None:
+    sizes = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in STATIC.glob("*.[jc]s*")}
+    assert {} == {name: size for name, size in sizes.items() if size > 300}
+
+
+async def test_without_javascript_it_says_what_is_missing(browser: Browser, dev: DevServer) -> None:
+    async with window(browser, java_script_enabled=False) as context:
+        page = await context.new_page()
+        await page.goto(dev.told["playground"])
+        await expect(page.locator("#no-script")).to_be_visible()
+
+
+async def test_the_sample_app_leads_there_and_back(browser: Browser, dev: DevServer) -> None:
+    async with window(browser) as context:
+        page = await context.new_page()
+        await page.goto(f"{dev.told['app']}/")
+        await page.get_by_role("link", name="Walk through the flow").click()
+        await expect(page.locator("#panel-title")).to_have_text("User access")
+        await page.get_by_role("link", name="Sample app").click()
+        await expect(page.get_by_role("heading", name="Notes", exact=True)).to_be_visible()
