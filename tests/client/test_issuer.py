@@ -16,6 +16,7 @@ from proofkey.client.issuer import Issuer
 from proofkey.client.messages import Claims, HttpRequest, HttpResponse, Registration, ResponseRefused, ServerRefused
 from proofkey.client.protocol import PendingLogin, Tokens, read_callback, read_form_post, read_tokens
 from proofkey.jose import SigningKey, generate_key, jwk_set
+from proofkey.seal import encode_base64url
 from tests.dev_server import DevServer
 from tests.protocol.refusals import refused
 from tests.visitor import sign_in
@@ -192,6 +193,17 @@ def test_an_id_token_under_another_algorithm_than_the_registered_one_is_refused(
     issuer = Issuer(HOME, replace(REGISTRATION, id_token_signed_response_alg="RS256"), clock=Clock())
     pending = pending_of(script, issuer)
     script.answers["/token"] = answer_of(id_token=id_token(pending))
+    with refused(IdTokenRefused, "id_token_unverifiable"):
+        redeem(script, issuer, pending)()
+
+
+def test_an_issuer_that_registered_none_still_has_to_sign() -> None:
+    script = Script()
+    issuer = Issuer(HOME, replace(REGISTRATION, id_token_signed_response_alg="none"), clock=Clock())
+    pending = pending_of(script, issuer)
+    claims = id_token(pending).split(".")[1]
+    header = encode_base64url(b'{"alg":"none"}')
+    script.answers["/token"] = answer_of(id_token=f"{header}.{claims}.")
     with refused(IdTokenRefused, "id_token_unverifiable"):
         redeem(script, issuer, pending)()
 

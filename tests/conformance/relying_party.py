@@ -21,7 +21,6 @@ from proofkey.server.local_ca import open_local_authority, trusting
 from tests.listening import bind
 from tests.person import read_forms
 
-SCOPE = "openid profile email address phone"
 _MOST_STEPS = 12
 _MARK = re.compile(r"<[^>]*>")
 

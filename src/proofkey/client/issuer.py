@@ -211,7 +211,8 @@ class Issuer:
         Raises `IdTokenRefused`.
         """
         alg = self.registration.id_token_signed_response_alg
-        return self._verify(token, typ, jose.SIGNATURE_ALGORITHMS if alg is None else frozenset({alg}))
+        known = jose.SIGNATURE_ALGORITHMS
+        return self._verify(token, typ, known if alg is None else known & {alg})
 
     def _verify(self, token: str, typ: str | None, algorithms: frozenset[str]) -> Conversation[Claims]:
         keys = yield from self._read_keys(KEPT_FOR)
