@@ -1,0 +1,67 @@
+"""The guard in Flask: decorated views, sync and async, and an application that is given later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from proofkey.guard import ResourceServer
+from proofkey.guard.flask import Guard, current_access
+from tests.guard.sample_issuer import Clock, SampleIssuer
+from tests.listening import bind, listening, url_of
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[SampleIssuer]:
+    listener = bind()
+    sample = SampleIssuer(f"{url_of(listener)}/acme/main")
+    with listening(sample, listener):
+        yield sample
+
+
+@pytest.fixture
+def app(issuer: SampleIssuer) -> Flask:
+    guard = Guard(ResourceServer(issuer.issuer, audience="https://api.example", clock=Clock()))
+    made = Flask("notes")
+
+    @made.get("/notes/<number>")
+    @guard.require("notes:read")
+    def read(number: str) -> str:
+        return f"{current_access().subject} {number}"
+
+    @made.get("/later")
+    @guard.require(acr_values="two-factors", max_age=60)
+    async def later() -> str:
+        return current_access().subject
+
+    guard.init_app(made)
+    return made
+
+
+def test_a_view_keeps_its_name_and_its_arguments(issuer: SampleIssuer, app: Flask) -> None:
+    answer = app.test_client().get("/notes/7", headers={"authorization": f"Bearer {issuer.token()}"})
+    assert (200, "alice 7") == (answer.status_code, answer.text)
+    assert {"read", "later", "proofkey_metadata"} <= set(app.view_functions)
+
+
+def test_an_async_view_asks_for_a_second_factor(issuer: SampleIssuer, app: Flask) -> None:
+    good = issuer.token(acr="two-factors", auth_time=Clock()() // 1_000)
+    answer = app.test_client().get("/later", headers={"authorization": f"Bearer {good}"})
+    assert (200, "alice") == (answer.status_code, answer.text)
+    refused = app.test_client().get("/later", headers={"authorization": f"Bearer {issuer.token()}"})
+    challenge = refused.headers["www-authenticate"]
+    assert (401, True) == (refused.status_code, 'error="insufficient_user_authentication"' in challenge)
+    assert 'acr_values="two-factors", max_age="60"' in challenge
+
+
+def test_the_metadata_are_served(app: Flask) -> None:
+    answer = app.test_client().get("/.well-known/oauth-protected-resource")
+    assert (200, "https://api.example") == (answer.status_code, answer.get_json()["resource"])
+    assert ["application/json"] == answer.headers.getlist("content-type")
+
+
+def test_a_view_that_is_not_guarded_is_told(app: Flask) -> None:
+    with app.test_request_context(), pytest.raises(TypeError):
+        current_access()
