@@ -40,7 +40,7 @@ def declaration(redirect_uris: list[str], *, rotate: bool = False, lifetimes: di
 async def greet(scope: Any, receive: Any, send: Any) -> None:
     """Says who is there and which path was asked for."""
     session = scope[SESSION]
-    body = f"{scope['path']} {session.claims['name'] if session else 'nobody'}".encode()
+    body = f"{scope['path']} {session.claims.get('name', session.subject) if session else 'nobody'}".encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     await send({"type": "http.response.body", "body": body})
 
