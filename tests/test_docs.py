@@ -82,6 +82,23 @@ def test_the_tutorial_runs_as_written(demo: dict[str, Any], tmp_path: Path) -> N
     compare([here(told, demo) for _, told in written], ran.stdout)
 
 
+def test_the_guards_page_runs_as_written(demo: dict[str, Any], tmp_path: Path) -> None:
+    written = blocks("docs/guard.md", "python")
+    program = "".join(f"{here(code, demo)}\nprint({PAUSE!r})\n" for code, _ in written)
+    (tmp_path / "guarded.py").write_text(program, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "guarded.py"],
+        cwd=tmp_path,
+        env=environment(demo) | {"SERVICE_SECRET": demo["clients"]["service"]["client_secret"]},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert 0 == ran.returncode, ran.stderr
+    compare([here(told, demo) for _, told in written], ran.stdout)
+
+
 def test_the_tutorial_s_node_lines_run_as_written(tmp_path: Path) -> None:
     [(code, told)] = blocks("docs/tutorial.md", "javascript")
     (tmp_path / "lines.mjs").write_text(code, encoding="utf-8")
