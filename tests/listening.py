@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 
@@ -26,10 +26,12 @@ def url_of(listener: socket.socket) -> str:
 
 
 @contextmanager
-def listening(app: Any, listener: socket.socket) -> Iterator[str]:
-    """*app* answers on *listener* inside the block; the socket is closed afterwards."""
+def listening(
+    app: Any, listener: socket.socket, *, lifespan: Literal["on", "off"] = "off", **options: Any
+) -> Iterator[str]:
+    """*app* answers on *listener* inside the block; the socket is closed afterwards. *options* are uvicorn's."""
     server = uvicorn.Server(
-        uvicorn.Config(app, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=2)
+        uvicorn.Config(app, lifespan=lifespan, ws="none", log_config=None, timeout_graceful_shutdown=2, **options)
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

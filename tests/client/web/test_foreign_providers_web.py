@@ -18,6 +18,16 @@ from tests.providers.foreign import ForeignProvider
 from tests.providers.person import ForeignPerson, FormPost
 
 
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Greets, and starts and ends with its server."""
+    if scope["type"] != "lifespan":
+        await greet(scope, receive, send)
+        return
+    for moment in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{moment}.complete"})
+
+
 class Visitor:
     """One person's browser: at the application, which listens on the network, and at the provider."""
 
@@ -28,6 +38,8 @@ class Visitor:
 
     async def sign_in(self, query: str = "") -> str:
         answer = await self.http.get(f"{self.origin}/auth/login{query}")
+        for cookie in self.http.cookies.jar:
+            cookie.secure = False  # browsers send Secure cookies to this machine over http, too
         return await self._come_back(answer.headers["location"])
 
     async def sign_out(self) -> str:
@@ -66,14 +78,14 @@ async def visiting(
     redirect_uri = f"{origin}/auth/callback"
     client = provider.register(redirect_uri, public=False, **addresses, **(metadata or {}))
     app = SignIn(
-        greet,
+        application,
         issuer=provider.issuer,
         client_id=client["client_id"],
         client_secret=client["client_secret"],
         redirect_uri=redirect_uri,
         **options,
     )
-    with listening(app, listener):
+    with listening(app, listener, lifespan="on"):
         visitor = Visitor(origin, provider)
         try:
             yield visitor
