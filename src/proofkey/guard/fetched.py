@@ -67,15 +67,17 @@ class Fetched(Generic[T]):
 
     def current(self) -> Steps[T]:
         """What is young enough to serve. Raises `IssuerUnavailable`."""
-        age = self._clock() - self._fetched_at
-        if self._kept is None or age >= STALE_FOR:
-            self._kept = None
+        if self._serving() is None:
             yield self.arrive
-        elif age >= FRESH_FOR and self._may_fetch():
+        elif self._clock() - self._fetched_at >= FRESH_FOR and self._may_fetch():
             yield self._start
-        if self._kept is None:
+        kept = self._serving()
+        if kept is None:
             raise IssuerUnavailable("issuer_unavailable", retry_for=self._rest_left())
-        return self._kept
+        return kept
+
+    def _serving(self) -> T | None:
+        return self._kept if self._clock() - self._fetched_at < STALE_FOR else None
 
     def renewed(self, seen: T) -> Steps[T]:
         """What is there after one more look, unless there was one just now. Raises `IssuerUnavailable`."""
