@@ -99,7 +99,7 @@ def run_example(place: str, facts: dict[str, Any]) -> tuple[int, int, str]:
 def test_its_example_does_what_it_shows(
     place: str, facts: dict[str, Any], dev: DevServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    person = f"{sys.executable} {ROOT / 'tests' / 'visitor.py'} alice {dev.password_of('alice')} %s &"
+    person = f"{sys.executable} {ROOT / 'tests' / 'visitor.py'} alice {dev.password_of('alice')} %s"
     monkeypatch.setenv("BROWSER", person)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")

@@ -10,11 +10,12 @@ import pytest
 
 from proofkey.cli import main
 from proofkey.cli.flow_walk import VISIT
+from proofkey.cli.login import DEFAULT_SCOPE
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["dev", "serve", "apply", "flow"])
+@pytest.mark.parametrize("name", ["dev", "serve", "apply", "flow", "login", "logout", "token", "whoami", "curl"])
 def test_every_option_is_in_its_table(name: str) -> None:
     command = main.get_command(click.Context(main), name)
     assert command is not None
@@ -23,6 +24,10 @@ def test_every_option_is_in_its_table(name: str) -> None:
     written = re.findall(r"^\| `--([\w-]+)` \|", section[1], re.MULTILINE)
     options = [option for option in command.params if isinstance(option, click.Option)]
     assert written == [option.opts[-1].removeprefix("--") for option in options]
+
+
+def test_the_default_scope_of_login_is_as_written() -> None:
+    assert f"| `--scope` | `{DEFAULT_SCOPE}` |" in MANUAL
 
 
 def test_the_defaults_of_dev_are_as_written() -> None:
@@ -37,7 +42,7 @@ def test_the_defaults_of_dev_are_as_written() -> None:
 def test_the_variables_and_steps_of_flow_are_as_written() -> None:
     command = main.get_command(click.Context(main), "flow")
     assert command is not None
-    section = MANUAL.split("## `proofkey flow`")[1]
+    section = MANUAL.split("## `proofkey flow`")[1].split("\n## ")[0]
     assert {str(option.envvar) for option in command.params if option.envvar} == set(
         re.findall(r"`(PROOFKEY_\w+)`", section)
     )

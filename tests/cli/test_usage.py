@@ -11,7 +11,8 @@ def test_a_bare_command_shows_what_there_is() -> None:
     status, out, err = run()
     lines = err.splitlines()
     assert (2, "", "error: usage: a command is needed [usage]") == (status, out, lines[-1])
-    assert ["apply", "dev", "flow", "serve"] == [line.split()[0] for line in lines[-5:-1]]
+    commands = ["apply", "curl", "dev", "flow", "login", "logout", "serve", "token", "whoami"]
+    assert commands == [line.split()[0] for line in lines[-1 - len(commands) : -1]]
 
 
 @pytest.mark.parametrize(

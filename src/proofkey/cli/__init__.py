@@ -1,6 +1,6 @@
 """The `proofkey` command: one module per command group, each imported when it is called.
 
-Exit status: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted.
+Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 not signed in, 130 interrupted; `curl` ends with curl's own.
 """
 
 from __future__ import annotations
@@ -19,9 +19,14 @@ from proofkey.cli.refused import CommandRefused
 
 COMMANDS = {
     "apply": "proofkey.cli.apply",
+    "curl": "proofkey.cli.curl",
     "dev": "proofkey.cli.dev",
     "flow": "proofkey.cli.flow",
+    "login": "proofkey.cli.login",
+    "logout": "proofkey.cli.logout",
     "serve": "proofkey.cli.serve",
+    "token": "proofkey.cli.token",
+    "whoami": "proofkey.cli.whoami",
 }
 """Command → the module that has it under the same name. Importing all of them would make each start slow."""
 
@@ -61,7 +66,7 @@ class _Commands(click.Group):
             return _last_words("failed", failed.format_message(), "failed", 1)
         except CommandRefused as refused:
             print(refused, file=sys.stderr)
-            return 1
+            return refused.status
         except (click.Abort, KeyboardInterrupt):
             return 130
         except Exception as bug:

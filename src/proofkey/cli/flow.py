@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import sys
 import time
@@ -17,17 +16,16 @@ import click
 from proofkey import jose
 from proofkey.cli.flow_steps import Show, TextShower, show_json
 from proofkey.cli.flow_walk import Walk
-from proofkey.cli.refused import CommandRefused
+from proofkey.cli.refused import CommandRefused, refusals_in_words
 from proofkey.client.http import Network
 from proofkey.client.loopback import LoopbackListener, is_loopback_redirect_uri
-from proofkey.client.messages import Registration, ResponseRefused, ServerRefused
+from proofkey.client.messages import Registration
 from proofkey.client.protocol import PendingLogin
 from proofkey.protocol.issuer import is_issuer
 
 DEFAULT_SCOPE = "openid profile email"
 PATIENCE = 600.0
 """Seconds to wait for the person."""
-_SLUG = re.compile(r"(.*?)\s*\[([a-z0-9_]+)\]", re.ASCII | re.DOTALL)
 
 
 @click.command()
@@ -56,7 +54,8 @@ def flow(
     registration = Registration(client_id, redirect_uri or _free_redirect_uri(), client_secret or None)
     show: Show = show_json if as_json else TextShower()
     with (
-        _refusals_in_words(),
+        refusals_in_words(),
+        _verified_in_words(),
         Network(issuer, ca_file=ca_file) as network,
         _way_back(registration.redirect_uri, no_browser=no_browser) as ask_person,
     ):
@@ -108,15 +107,9 @@ def _ask_in_browser(pending: PendingLogin, listener: LoopbackListener) -> str:
 
 
 @contextmanager
-def _refusals_in_words() -> Iterator[None]:
-    """Turn every refusal of the walk into the command's last line."""
+def _verified_in_words() -> Iterator[None]:
+    """A token that does not verify is the walk's end, too."""
     try:
         yield
-    except (ResponseRefused, ServerRefused) as refusal:
-        if refusal.detail:
-            click.echo(refusal.detail, err=True)
-        told = _SLUG.fullmatch(refusal.error_description)
-        text, slug = told.groups() if told else (refusal.error_description, refusal.reason)
-        raise CommandRefused(refusal.code, text, slug) from None
     except jose.TokenInvalid as invalid:
         raise CommandRefused("invalid_token", str(invalid), "token_unverifiable") from None

@@ -21,15 +21,16 @@ TIMEOUT = 15.0
 class Network:
     """Connections to one issuer, kept open between requests. *ca_file* is trusted beside nothing else.
 
-    Proxies of the environment are used for https alone: plain http stays on this machine.
+    *timeout* is in seconds, for a connection and for each next piece of an answer. Proxies of the environment are used for
+    https alone: plain http stays on this machine.
 
     >>> with Network(ISSUER) as network:
     ...     network.send(metadata_requests(ISSUER)[0]).status
     200
     """
 
-    def __init__(self, issuer: str, *, ca_file: Path | None = None) -> None:
-        self._client = httpx2.Client(verify=_trusting(ca_file), timeout=TIMEOUT, trust_env=issuer.startswith("https:"))
+    def __init__(self, issuer: str, *, ca_file: Path | None = None, timeout: float = TIMEOUT) -> None:
+        self._client = httpx2.Client(verify=_trusting(ca_file), timeout=timeout, trust_env=issuer.startswith("https:"))
 
     def __enter__(self) -> Network:
         """Itself, to be closed at the end of the block."""

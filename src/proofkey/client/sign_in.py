@@ -1,0 +1,273 @@
+"""A person's sign-in that is kept: hands out access tokens, renews them, and ends (RFC 6749 §6, RFC 7009).
+
+1. Who renews is alone: the lock is held from reading what is kept until the new tokens are on disk.
+2. Whoever waited reads what the other one wrote, and asks the issuer nothing.
+3. No answer is no refusal: the same refresh token is tried again at once, within the issuer's leeway for a retry, and
+   kept where nobody answers at all. Only the issuer's `invalid_grant` ends a sign-in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from proofkey.client.refused import NotSignedIn
+from proofkey.client.token_store.contract import StoredSignIn, TokenStore
+from proofkey.client.token_store.own_store import OwnStore
+from proofkey.protocol.records import SECOND
+
+if TYPE_CHECKING:
+    from proofkey.client.auth import TokenAuth
+    from proofkey.client.dpop import DpopKey
+    from proofkey.client.issuer import Issuer, SignedIn
+
+USABLE_FOR = 30 * SECOND
+"""How long a token that is handed out lives at least."""
+
+_TRIES = ((4.0, 0.2), (4.0, 0.3), (15.0, 0.0))
+"""Seconds to wait for an answer, and before the next try: the third starts within ten seconds of the first, the usual
+leeway in which an issuer takes the same refresh token once more."""
+
+_PASSING = {"server_unreachable", "response_unreadable", "response_too_long"}
+_PASSING_CODES = {"temporarily_unavailable", "server_error"}
+
+
+def _wall_clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """How a logout went: whether the issuer has ended the sign-in too, and if not, why. Here it is over in any case.
+
+    >>> me = login(ISSUER, CLIENT_ID, store=MemoryStore())
+    >>> me.logout()
+    Farewell(revoked=True, why=None)
+    """
+
+    revoked: bool
+    why: str | None = None
+
+
+class SignIn:
+    """A person who is signed in. Made by `login` and `find_sign_in`; may be used by many threads at once.
+
+    >>> me = login(ISSUER, CLIENT_ID, scope="openid profile", store=MemoryStore())
+    >>> me.claims["name"]
+    'Alice Adler'
+    >>> me.access_token() == me.access_token()
+    True
+    """
+
+    def __init__(self, kept: StoredSignIn, store: TokenStore, *, clock: Callable[[], int] = _wall_clock) -> None:
+        self._kept = kept
+        self._store = store
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        """Whose sign-in it is, and no token."""
+        return f"<SignIn of {self.client_id!r} at {self.issuer!r}>"
+
+    @property
+    def issuer(self) -> str:
+        """Who vouches for the person."""
+        return self._kept.issuer
+
+    @property
+    def client_id(self) -> str:
+        """Whom the person signed in to."""
+        return self._kept.client_id
+
+    @property
+    def scope(self) -> str:
+        """What was granted, separated by spaces."""
+        return self._kept.scope
+
+    @property
+    def resource(self) -> str | None:
+        """The API that the access token was asked for, None where the issuer chose."""
+        return self._kept.resource
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """Who the person is: the claims of the verified ID token; empty where `openid` was not asked for."""
+        return self._kept.claims or {}
+
+    @property
+    def token_type(self) -> str:
+        """`Bearer`, or `DPoP` for a token that takes a proof beside it."""
+        return self._kept.token_type
+
+    def prove(self, method: str, url: str, *, access_token: str, nonce: str | None = None) -> str | None:
+        """The `DPoP` header of one request with *access_token* (RFC 9449 §7.1); None where the token is not bound."""
+        key = self._dpop_key()
+        if key is None:
+            return None
+        jti = os.urandom(16).hex()
+        return key.proof(method, url, now=self._clock(), jti=jti, nonce=nonce, access_token=access_token)
+
+    def _dpop_key(self) -> DpopKey | None:
+        if self._kept.dpop_key is None:
+            return None
+        from proofkey.client.dpop import DpopKey
+
+        return DpopKey.from_bytes(self._kept.dpop_key)
+
+    @property
+    def access_token_until(self) -> int | None:
+        """When the access token expires, in milliseconds since 1970; None where the issuer did not say."""
+        return self._kept.access_token_until
+
+    def access_token(self, *, usable_for: int = USABLE_FOR, rejected: str | None = None) -> str:
+        """An access token that lives for at least *usable_for* milliseconds, renewed where it has to be.
+
+        *rejected* is a token that an API did not take: another one is handed out. Raises `NotSignedIn` once the sign-in
+        is over, `ResponseRefused` where the issuer cannot be reached, `StoreRefused` where tokens cannot be kept.
+        """
+        if self._is_usable(self._kept, usable_for, rejected):
+            return self._kept.access_token
+        with self._store.lock(self.issuer, self.client_id):
+            kept = self._store.load(self.issuer, self.client_id)
+            if kept is None:
+                raise NotSignedIn("sign_in_removed", "Somebody signed out here: sign in again")
+            if not self._is_usable(kept, usable_for, rejected):
+                kept = self._renew(kept)
+            self._kept = kept
+        return kept.access_token
+
+    async def access_token_async(self, *, usable_for: int = USABLE_FOR, rejected: str | None = None) -> str:
+        """`access_token` for an event loop, which goes on meanwhile."""
+        if self._is_usable(self._kept, usable_for, rejected):
+            return self._kept.access_token
+        return await asyncio.to_thread(self.access_token, usable_for=usable_for, rejected=rejected)
+
+    def auth(self, *origins: str) -> TokenAuth:
+        """Authentication for httpx2, sync and async, that sends the token to *origins* alone; else the resource's."""
+        from proofkey.client.auth import TokenAuth
+
+        return TokenAuth(self, *origins)
+
+    def logout(self) -> Farewell:
+        """Give the tokens back to the issuer and forget them here, which happens in any case."""
+        from proofkey.client.messages import ResponseRefused, ServerRefused
+
+        with self._store.lock(self.issuer, self.client_id):
+            kept = self._store.load(self.issuer, self.client_id) or self._kept
+            try:
+                self._revoke(kept)
+            except (ResponseRefused, ServerRefused) as refused:
+                return Farewell(False, refused.error_description)
+            finally:
+                self._store.remove(self.issuer, self.client_id)
+        return Farewell(True)
+
+    async def logout_async(self) -> Farewell:
+        """`logout` for an event loop."""
+        return await asyncio.to_thread(self.logout)
+
+    def _is_usable(self, kept: StoredSignIn, usable_for: int, rejected: str | None) -> bool:
+        if kept.access_token == rejected:
+            return False
+        return kept.access_token_until is None or self._clock() + usable_for < kept.access_token_until
+
+    def _renew(self, kept: StoredSignIn) -> StoredSignIn:
+        """New tokens, kept before anybody gets them."""
+        from proofkey.client.messages import ServerRefused
+
+        if kept.refresh_token is None:
+            raise NotSignedIn("sign_in_expired", "The access token has expired and nothing renews it: sign in again")
+        try:
+            signed_in = self._ask_patiently(kept, kept.refresh_token)
+        except ServerRefused as refused:
+            if refused.code != "invalid_grant":
+                raise
+            self._store.remove(self.issuer, self.client_id)
+            raise NotSignedIn("sign_in_ended", "The issuer has ended the sign-in: sign in again") from refused
+        renewed = renewed_by(kept, signed_in, self._clock())
+        self._store.save(renewed)
+        return renewed
+
+    def _ask_patiently(self, kept: StoredSignIn, refresh_token: str) -> SignedIn:
+        """Use *refresh_token*; where no answer comes, at once again."""
+        from proofkey.client.messages import ResponseRefused, ServerRefused
+
+        issuer = self._issuer(kept)
+        for seconds, pause in _TRIES:
+            try:
+                return self._ask(issuer, kept, refresh_token, seconds)
+            except ServerRefused as refused:
+                if refused.code not in _PASSING_CODES or not pause:
+                    raise
+            except ResponseRefused as refused:
+                if refused.reason not in _PASSING or not pause:
+                    raise
+            time.sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
+    def _ask(self, issuer: Issuer, kept: StoredSignIn, refresh_token: str, seconds: float) -> SignedIn:
+        from proofkey.client.http import Network
+
+        subject = self.claims.get("sub")
+        with Network(kept.issuer, ca_file=_path(kept.ca_file), timeout=seconds) as network:
+            network.run(issuer.prepare())
+            return network.run(issuer.refresh(refresh_token, subject=subject, resource=kept.resource))
+
+    def _revoke(self, kept: StoredSignIn) -> None:
+        from proofkey.client.http import Network
+
+        with Network(kept.issuer, ca_file=_path(kept.ca_file), timeout=5.0) as network:
+            network.run(self._issuer(kept).revoke(kept.refresh_token or kept.access_token))
+
+    def _issuer(self, kept: StoredSignIn) -> Issuer:
+        from proofkey.client.issuer import Issuer
+        from proofkey.client.messages import Registration
+
+        return Issuer(kept.issuer, Registration(kept.client_id, ""), dpop_key=self._dpop_key(), s256_announced=False)
+
+
+def _path(name: str | None) -> Path | None:
+    return None if name is None else Path(name)
+
+
+def renewed_by(kept: StoredSignIn, signed_in: SignedIn, now: int) -> StoredSignIn:
+    """*kept* with the tokens of *signed_in*, which came at *now*."""
+    tokens = signed_in.tokens
+    return replace(
+        kept,
+        scope=tokens.scope or kept.scope,
+        claims=dict(signed_in.claims) if signed_in.claims is not None else kept.claims,
+        token_type=tokens.token_type,
+        access_token=tokens.access_token,
+        access_token_until=None if tokens.expires_in is None else now + tokens.expires_in * SECOND,
+        refresh_token=tokens.refresh_token,
+    )
+
+
+def find_sign_in(
+    issuer: str | None = None, client_id: str | None = None, *, store: TokenStore | None = None
+) -> SignIn | None:
+    """The sign-in that is kept for *issuer* and *client_id*; without them, the only one that fits. None where none does.
+
+    Raises `StoreRefused` where what is kept must not be trusted, `NotSignedIn` where several fit.
+
+    >>> find_sign_in(ISSUER, CLIENT_ID) is None
+    True
+    >>> me = login(ISSUER, CLIENT_ID)
+    >>> find_sign_in().claims["sub"] == me.claims["sub"]
+    True
+    """
+    store = store or OwnStore()
+    if issuer is None or client_id is None:
+        fitting = [pair for pair in store.find_all() if issuer in (None, pair[0]) and client_id in (None, pair[1])]
+        if not fitting:
+            return None
+        if len(fitting) > 1:
+            raise NotSignedIn("sign_in_ambiguous", "There are several sign-ins: say which issuer and client")
+        [(issuer, client_id)] = fitting
+    kept = store.load(issuer, client_id)
+    return None if kept is None else SignIn(kept, store)

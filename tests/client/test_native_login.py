@@ -1,0 +1,391 @@
+"""`login` against a real issuer: browser, listener, pasted addresses, ports, refusals, and what ends the wait."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import pty
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+
+from proofkey.client import (
+    LoginAbandoned,
+    MemoryStore,
+    NotSignedIn,
+    ResponseRefused,
+    ServerRefused,
+    SignIn,
+    find_sign_in,
+    login,
+    login_async,
+)
+from proofkey.client.answer import read_pasted
+from tests.dev_server import DevServer
+from tests.visitor import come_back, sign_in
+
+ROOT = Path(__file__).parents[2]
+Browser = Callable[[str], object]
+
+
+def alice(server: DevServer) -> Browser:
+    """Signs in as alice and comes back to the program's listener."""
+    return lambda url: come_back(sign_in(url, "alice", server.password_of("alice")))
+
+
+def redirect_uri_in(url: str) -> str:
+    return parse_qs(urlsplit(url).query)["redirect_uri"][0]
+
+
+def state_in(url: str) -> str:
+    return parse_qs(urlsplit(url).query)["state"][0]
+
+
+def sign_in_with(server: DevServer, browser: Browser | None, **options: object) -> SignIn:
+    return login(server.issuer, "native", browser=browser, store=MemoryStore(), **options)  # type: ignore[arg-type]
+
+
+def test_the_browser_comes_back_to_the_listener(dev: DevServer) -> None:
+    me = sign_in_with(dev, alice(dev), scope="openid profile")
+    assert ("Alice Adler", "Bearer", "openid profile") == (me.claims["name"], me.token_type, me.scope)
+
+
+def test_a_browser_may_come_to_the_other_loopback_address(dev: DevServer) -> None:
+    def browser(url: str) -> None:
+        callback = sign_in(url, "alice", dev.password_of("alice"))
+        come_back(callback.replace("127.0.0.1", "[::1]"))
+
+    assert sign_in_with(dev, browser).claims["sub"]
+
+
+def test_an_ipv6_redirect_uri_is_one_too(dev: DevServer) -> None:
+    assert sign_in_with(dev, alice(dev), redirect_uri="http://[::1]/callback").claims["sub"]
+
+
+def test_a_page_that_knows_the_port_cannot_end_a_login(dev: DevServer) -> None:
+    seen: list[int] = []
+
+    def browser(url: str) -> None:
+        here = redirect_uri_in(url)
+        wrong = ("state=theirs&code=evil", "error=access_denied", "state=&code=x", f"state={state_in(url)}x&code=x")
+        seen.extend(httpx2.get(f"{here}?{query}").status_code for query in wrong)
+        rebound = httpx2.get(f"{here}?state={state_in(url)}&code=x", headers={"host": "evil.example"})
+        seen.append(rebound.status_code)
+        alice(dev)(url)
+
+    assert sign_in_with(dev, browser).claims["sub"]
+    assert [409, 409, 409, 409, 421] == seen
+
+
+def test_a_refusal_of_the_person_is_the_server_s_word(dev: DevServer) -> None:
+    def browser(url: str) -> None:
+        iss = dev.issuer
+        httpx2.get(redirect_uri_in(url), params={"error": "access_denied", "state": state_in(url), "iss": iss})
+
+    with pytest.raises(ServerRefused) as refused:
+        sign_in_with(dev, browser)
+    assert ("access_denied", "callback_refused") == (refused.value.code, refused.value.reason)
+
+
+def test_an_answer_of_another_issuer_is_not_believed(dev: DevServer) -> None:
+    def browser(url: str) -> None:
+        httpx2.get(redirect_uri_in(url), params={"code": "x", "state": state_in(url), "iss": "https://evil.example"})
+
+    with pytest.raises(ResponseRefused, match="callback_iss_differs"):
+        sign_in_with(dev, browser)
+
+
+def test_a_chosen_port_is_used_and_the_next_where_it_is_taken(dev: DevServer) -> None:
+    ports: list[int | None] = []
+
+    def browser(url: str) -> None:
+        ports.append(urlsplit(redirect_uri_in(url)).port)
+        alice(dev)(url)
+
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as free:
+        first, second = taken.getsockname()[1], free.getsockname()[1]
+        free.close()
+        sign_in_with(dev, browser, port=[first, second])
+    sign_in_with(dev, browser, port=second)
+    assert [second, second] == ports
+
+
+def test_without_port_browser_or_terminal_nothing_is_begun(dev: DevServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(LoginAbandoned) as abandoned:
+        sign_in_with(dev, None, port=taken.getsockname()[1], paste=False)
+    assert "login_without_way_back" == abandoned.value.reason
+
+
+def test_a_localhost_redirect_uri_takes_its_exact_port(dev: DevServer) -> None:
+    asked: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with pytest.raises(LoginAbandoned):
+        sign_in_with(
+            dev, asked.append, redirect_uri=f"http://localhost:{port}/cb", patience_for=300, say=lambda _words: None
+        )
+    assert [f"http://localhost:{port}/cb"] == [redirect_uri_in(url) for url in asked]
+
+
+def test_a_browser_may_bring_the_answer_itself(dev: DevServer) -> None:
+    me = sign_in_with(
+        dev, lambda url: sign_in(url, "alice", dev.password_of("alice")), redirect_uri="com.example.demo:/callback"
+    )
+    assert me.claims["sub"]
+
+
+def test_nobody_comes_back(dev: DevServer) -> None:
+    with pytest.raises(LoginAbandoned) as abandoned:
+        sign_in_with(dev, lambda _url: True, patience_for=200)
+    assert "login_timeout" == abandoned.value.reason
+
+
+def test_a_browser_that_fails_is_said_and_the_wait_goes_on(dev: DevServer) -> None:
+    said: list[str] = []
+
+    def broken(url: str) -> None:
+        threading.Timer(0.3, alice(dev), [url]).start()
+        raise OSError(errno.ENOENT, "no browser")
+
+    assert sign_in_with(dev, broken, say=said.append).claims["sub"]
+    assert "No browser has opened" in said[-1]
+
+
+def test_an_unknown_client_is_waited_for_in_vain_but_said_at_the_issuer(dev: DevServer) -> None:
+    pages: list[int] = []
+    with pytest.raises(LoginAbandoned):
+        login(
+            dev.issuer,
+            "nobody",
+            browser=lambda url: pages.append(httpx2.get(url).status_code),
+            store=MemoryStore(),
+            patience_for=1_500,
+        )
+    assert [400] == pages
+
+
+async def test_the_event_loop_goes_on_and_cancelling_ends_the_wait(dev: DevServer) -> None:
+    opened = threading.Event()
+    waiting = asyncio.create_task(
+        login_async(dev.issuer, "native", browser=lambda _url: opened.set(), store=MemoryStore())
+    )
+    assert await asyncio.to_thread(opened.wait, 10)
+    before = {thread.name for thread in threading.enumerate()}
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    for _ in range(40):
+        if not [thread for thread in threading.enumerate() if "serve_forever" in thread.name]:
+            break
+        await asyncio.sleep(0.1)
+    assert not [name for name in before if "serve_forever" in name and name in {t.name for t in threading.enumerate()}]
+
+
+async def test_signing_in_and_out_with_an_event_loop(dev: DevServer) -> None:
+    me = await login_async(dev.issuer, "native", browser=alice(dev), store=MemoryStore())
+    first = await me.access_token_async()
+    second = await me.access_token_async(rejected=first)
+    assert first != second
+    assert (await me.logout_async()).revoked
+
+
+def test_a_sign_in_without_refresh_token_expires(dev: DevServer) -> None:
+    from dataclasses import replace
+
+    store = MemoryStore()
+    me = login(dev.issuer, "native", browser=alice(dev), store=store)
+    kept = store.load(me.issuer, me.client_id)
+    assert kept is not None
+    store.save(replace(kept, refresh_token=None, access_token_until=0))
+    with pytest.raises(NotSignedIn) as expired:
+        SignIn(replace(kept, access_token_until=0), store).access_token()
+    assert "sign_in_expired" == expired.value.reason
+
+
+def test_of_several_sign_ins_one_has_to_be_named(dev: DevServer) -> None:
+    from dataclasses import replace
+
+    store = MemoryStore()
+    me = login(dev.issuer, "native", browser=alice(dev), store=store)
+    kept = store.load(me.issuer, me.client_id)
+    assert kept is not None
+    store.save(replace(kept, client_id="other"))
+    with pytest.raises(NotSignedIn) as ambiguous:
+        find_sign_in(store=store)
+    assert "sign_in_ambiguous" == ambiguous.value.reason
+    found = find_sign_in(client_id="other", store=store)
+    assert found is not None
+    assert "other" == found.client_id
+    assert find_sign_in("https://elsewhere.example", store=store) is None
+
+
+def test_logout_forgets_all_the_same_where_the_issuer_is_gone(dev: DevServer) -> None:
+    from dataclasses import replace
+
+    store = MemoryStore()
+    me = login(dev.issuer, "native", browser=alice(dev), store=store)
+    kept = store.load(me.issuer, me.client_id)
+    assert kept is not None
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        nowhere = f"http://127.0.0.1:{probe.getsockname()[1]}/gone"
+    store.save(replace(kept, issuer=nowhere))
+    gone = find_sign_in(nowhere, store=store)
+    assert gone is not None
+    farewell = gone.logout()
+    assert (False, True) == (farewell.revoked, "[server_unreachable]" in str(farewell.why))
+    assert find_sign_in(nowhere, store=store) is None
+
+
+REDIRECT = "http://127.0.0.1:8123/callback"
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        f"{REDIRECT}?code=c&state=s",
+        f"  '{REDIRECT}?code=c&state=s' \n",
+        f'"{REDIRECT}?code=c&state=s"',
+        f"<{REDIRECT}?code=c&state=s>",
+        f"\x1b[200~{REDIRECT}?code=c&state=s\x1b[201~",
+        "127.0.0.1:8123/callback?code=c&state=s",
+        "?code=c&state=s",
+        "code=c&state=s",
+    ],
+)
+def test_an_address_may_be_pasted_as_people_paste(pasted: str) -> None:
+    assert f"{REDIRECT}?code=c&state=s" == read_pasted(pasted, REDIRECT)
+
+
+def test_nothing_pasted_is_nothing() -> None:
+    assert ["", ""] == [read_pasted(" \n", REDIRECT), read_pasted("''", REDIRECT)]
+    assert "https://evil.example/?state=s" == read_pasted("https://evil.example/?state=s", REDIRECT)
+
+
+PROGRAM = """
+import sys
+from proofkey.client import MemoryStore, login
+me = login(sys.argv[1], "native", browser=None, store=MemoryStore(), patience_for=30_000)
+print("signed in", bool(me.claims["sub"]))
+print("then read:", input())
+"""
+
+
+class Terminal:
+    """A program at a terminal of its own."""
+
+    def __init__(self, program: str, *arguments: str, **environment: str) -> None:
+        self.ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", program, *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            start_new_session=True,
+            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # the controlling terminal
+        )
+        os.close(theirs)
+        self.shown = ""
+
+    def read_until(self, word: str) -> str:
+        """All it has shown, once *word* is there."""
+        deadline = time.monotonic() + 30
+        while word not in self.shown:
+            assert time.monotonic() < deadline, self.shown
+            try:
+                self.shown += os.read(self.ours, 65_536).decode()
+            except OSError:
+                break
+        assert word in self.shown, self.shown
+        return self.shown
+
+    def type(self, text: str) -> None:
+        os.write(self.ours, text.encode())
+
+    def end(self) -> int:
+        status = self.process.wait(20)
+        os.close(self.ours)
+        return status
+
+    def address(self) -> str:
+        """The address the person is sent to."""
+        shown = self.read_until("press Enter:")
+        return next(line.strip() for line in shown.splitlines() if "/oauth2/authorize?" in line)
+
+
+def test_at_a_terminal_the_address_is_pasted_and_the_rest_is_the_program_s_own(dev: DevServer) -> None:
+    terminal = Terminal(PROGRAM, dev.issuer)
+    callback = sign_in(terminal.address(), "alice", dev.password_of("alice"))
+    terminal.type("http://127.0.0.1/not-this-one?state=x\n")
+    assert "That is not the answer of this login" in terminal.read_until("Paste the whole address")
+    terminal.type(f"  '{callback}'\n")
+    terminal.read_until("signed in")
+    terminal.type("my next line\n")
+    terminal.read_until("then read: my next line")
+    assert 0 == terminal.end()
+
+
+def test_a_very_long_address_can_be_pasted(dev: DevServer) -> None:
+    terminal = Terminal(PROGRAM, dev.issuer)
+    callback = sign_in(terminal.address(), "alice", dev.password_of("alice"))
+    terminal.type(f"{callback}&session_state={'x' * 9_000}\n")
+    terminal.read_until("signed in")
+    terminal.type("\n")
+    assert 0 == terminal.end()
+
+
+def test_the_listener_still_takes_the_answer_while_paste_is_possible(dev: DevServer) -> None:
+    terminal = Terminal(PROGRAM, dev.issuer)
+    come_back(sign_in(terminal.address(), "alice", dev.password_of("alice")))
+    terminal.read_until("signed in")
+    terminal.type("next\n")
+    terminal.read_until("then read: next")
+    assert 0 == terminal.end()
+
+
+def test_the_terminal_is_as_it_was_after_an_interruption(dev: DevServer) -> None:
+    import termios
+
+    terminal = Terminal(PROGRAM, dev.issuer)
+    before = termios.tcgetattr(terminal.ours)[3] | termios.ICANON
+    terminal.address()
+    terminal.type("\x03")
+    terminal.read_until("KeyboardInterrupt")
+    assert 0 != terminal.process.wait(20)
+    assert before == termios.tcgetattr(terminal.ours)[3]
+    os.close(terminal.ours)
+
+
+def test_with_no_terminal_stdin_is_read_where_it_is_told_to(dev: DevServer) -> None:
+    program = PROGRAM.replace("store=", "paste=True, redirect_uri='com.example.demo:/callback', store=")
+    with subprocess.Popen(
+        [sys.executable, "-c", program, dev.issuer],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        assert process.stderr is not None
+        address = next(line.strip() for line in process.stderr if "/oauth2/authorize?" in line)
+        callback = sign_in(address, "alice", dev.password_of("alice"))
+        out, err = process.communicate(f"{callback}\nmore\n", timeout=30)
+    assert (0, "then read: more") == (process.returncode, out.splitlines()[-1]), err
+
+
+def test_an_input_that_ends_without_an_address_ends_the_login(dev: DevServer) -> None:
+    program = PROGRAM.replace("store=", "paste=True, redirect_uri='com.example.demo:/callback', store=")
+    ran = subprocess.run(
+        [sys.executable, "-c", program, dev.issuer], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=ROOT
+    )
+    assert "LoginAbandoned: callback_not_pasted" in ran.stderr.splitlines()[-1]

@@ -1,0 +1,39 @@
+"""The manual's page about native programs runs as written, and its table of commands is the command line's."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from proofkey.cli import COMMANDS
+from tests.test_docs import PAUSE, ROOT, blocks, compare, environment, here
+from tests.test_docs import demo as demo
+
+PAGE = "docs/native.md"
+
+
+def test_the_page_runs_as_written(demo: dict[str, Any], tmp_path: Path) -> None:
+    written = blocks(PAGE, "python")
+    program = "".join(f"{here(code, demo)}\nprint({PAUSE!r})\n" for code, _ in written)
+    (tmp_path / "page.py").write_text(program, encoding="utf-8")
+    places = {"XDG_STATE_HOME": str(tmp_path / "state"), "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    ran = subprocess.run(
+        [sys.executable, "page.py"],
+        cwd=tmp_path,
+        env={**environment(demo), **places},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert 0 == ran.returncode, ran.stderr
+    compare([told for _, told in written], ran.stdout)
+
+
+def test_its_commands_exist() -> None:
+    page = (ROOT / PAGE).read_text(encoding="utf-8")
+    assert {"login", "whoami", "token", "curl", "logout"} <= set(COMMANDS)
+    assert set(re.findall(r"^\| \[`(\w+)`\]", page, re.MULTILINE)) <= set(COMMANDS)
