@@ -151,6 +151,14 @@ def test_a_key_verifies_only_the_algorithm_it_is_for() -> None:
         jose.verify_jwt(token, keys, expected_typ=None)
 
 
+def test_the_caller_pins_the_algorithms() -> None:
+    """Also where the key would fit."""
+    token = RS.sign("JWT", CLAIMS)
+    assert CLAIMS == jose.verify_jwt(token, KEYS, expected_typ="jwt", algorithms=frozenset({"RS256"}))
+    with pytest.raises(jose.AlgorithmRefused):
+        jose.verify_jwt(token, KEYS, expected_typ="jwt", algorithms=frozenset({"ES256"}))
+
+
 def test_two_kinds_of_keys_may_have_one_kid() -> None:
     """RFC 7517 §4.5: the same value where kty differs."""
     keys = jose.KeySet.from_jwks({"keys": [{**ES.public_jwk, "kid": "k"}, {**RS.public_jwk, "kid": "k"}]})

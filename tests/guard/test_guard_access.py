@@ -91,7 +91,9 @@ def test_what_the_standards_leave_open_passes(changed: dict[str, Any]) -> None:
         ({"sub": None}, "access_token_claims_malformed"),
         ({"sub": ""}, "access_token_claims_malformed"),
         ({"sub": 7}, "access_token_claims_malformed"),
-        ({"scope": ["notes:read"]}, "access_token_claims_malformed"),
+        ({"scope": ["notes:read", 7]}, "access_token_claims_malformed"),
+        ({"scope": {"notes:read": True}}, "access_token_claims_malformed"),
+        ({"scope": None, "scp": 7}, "access_token_claims_malformed"),
     ],
 )
 def test_each_wrong_claim_is_refused_by_name(changed: dict[str, Any], reason: str) -> None:
@@ -99,6 +101,29 @@ def test_each_wrong_claim_is_refused_by_name(changed: dict[str, Any], reason: st
     with refused(TokenRejected, reason) as caught:
         check(claims)
     assert caught.value.error_description.endswith(f"[{reason}]")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"scope": ["notes:read", "notes:write"]},
+        {"scope": None, "scp": "notes:write notes:read"},
+        {"scope": None, "scp": ["notes:read", "notes:write"]},
+    ],
+)
+def test_the_ways_in_which_issuers_write_scopes_mean_the_same(changed: dict[str, Any]) -> None:
+    claims = {name: value for name, value in {**GOOD, **changed}.items() if value is not None}
+    assert frozenset({"notes:read", "notes:write"}) == check(claims).scope
+
+
+def test_a_second_way_to_write_scopes_adds_nothing_to_the_first() -> None:
+    with refused(ScopeMissing, "scope_missing"):
+        check({**GOOD, "scope": "notes:write", "scp": ["notes:read"]})
+
+
+def test_a_list_of_scopes_has_whole_words() -> None:
+    with refused(ScopeMissing, "scope_missing"):
+        check({**GOOD, "scope": ["openid notes:read"]})
 
 
 @pytest.mark.parametrize("scope", ["notes:write", "notes:readx", "notes", "", "NOTES:READ"])

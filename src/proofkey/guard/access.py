@@ -162,14 +162,22 @@ def _moment(numeric_date: Any) -> int | None:
 
 
 def _read_access(claims: Claims, expires_at: int) -> Access:
-    subject, client_id, scope = claims.get("sub"), claims.get("client_id"), claims.get("scope", "")
-    if not isinstance(subject, str) or not subject or not isinstance(scope, str):
+    subject, client_id, scope = claims.get("sub"), claims.get("client_id", claims.get("azp")), _read_scope(claims)
+    if not isinstance(subject, str) or not subject or scope is None:
         raise TokenRejected("access_token_claims_malformed", "The access token's sub or scope is missing or malformed")
     return Access(
         issuer=claims["iss"],
         subject=subject,
         client_id=client_id if isinstance(client_id, str) else None,
-        scope=frozenset(scope.split()),
+        scope=scope,
         expires_at=expires_at,
         claims=claims,
     )
+
+
+def _read_scope(claims: Claims) -> frozenset[str] | None:
+    """Words in one string (RFC 9068 §2.2.3); elsewhere also in a list, or under `scp`. None for anything else."""
+    scope = claims.get("scope", claims.get("scp", ""))
+    if isinstance(scope, str):
+        return frozenset(scope.split())
+    return frozenset(scope) if isinstance(scope, list) and all(isinstance(word, str) for word in scope) else None
