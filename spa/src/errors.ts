@@ -4,12 +4,13 @@
  * What went wrong, in one word.
  *
  * - `login_required`: nobody is signed in (any more): call `login()`.
- * - `unavailable`: the issuer could not be reached or asked to come back later. Nobody was signed out.
+ * - `unavailable`: the issuer could not be reached, or says to come back later. Nobody was signed out.
  * - `popup_blocked`, `popup_timeout`: the browser allowed no window; nobody finished in it.
  * - `transaction_lost`: the answer belongs to no login of this browser, and one silent restart did not mend it.
+ * - `api_not_allowed`: `fetch()` was asked to send a token to an address that is none of the configured APIs.
+ * - `response_invalid`: the issuer's answer holds no token of the expected type, or userinfo is about somebody else.
  * - `callback_…`: the answer is not this login's (RFC 9207, RFC 9700 §4.4). `id_token_…`: OpenID Connect Core §3.1.3.7.
  * - `metadata_…`: what the issuer says of itself cannot be used (RFC 8414 §3.3).
- * - `api_not_allowed`: `fetch()` was asked to send a token to an address that is none of the configured APIs.
  */
 export type ProofkeyErrorCode =
   | "login_required"
@@ -24,20 +25,21 @@ export type ProofkeyErrorCode =
   | `metadata_${string}`;
 
 /**
- * A refusal of this library's own. `code` is for programs; the message is for developers.
+ * A refusal. `code` is for programs: one of `ProofkeyErrorCode`, or the issuer's where it is an `OAuthError`.
  *
  * @example
  * ```ts
- * const refused = await client.getToken().catch((error) => error);
- * if (refused instanceof ProofkeyError && refused.code === "login_required") console.log("please sign in");
+ * const refused = await client.fetch("https://elsewhere.example/").catch((error) => error);
+ * if (refused instanceof ProofkeyError && refused.code === "api_not_allowed") console.log("no token goes there");
  * ```
  */
 export class ProofkeyError extends Error {
   constructor(
     readonly code: string,
-    message = code,
+    /** What the issuer says about it (`error_description`). */
+    readonly description?: unknown,
   ) {
-    super(message);
+    super(description ? code + ": " + description : code);
   }
 }
 
@@ -46,15 +48,8 @@ export class ProofkeyError extends Error {
  *
  * @example
  * ```ts
- * const refused = await client.grant({ grant_type: "password" }).catch((error) => error);
+ * const refused = await client.grant({ grant_type: "urn:example:unknown" }).catch((error) => error);
  * if (refused instanceof OAuthError) console.log(refused.code, refused.description);
  * ```
  */
-export class OAuthError extends ProofkeyError {
-  constructor(
-    code: string,
-    readonly description?: string,
-  ) {
-    super(code, description ? `${code}: ${description}` : code);
-  }
-}
+export class OAuthError extends ProofkeyError {}

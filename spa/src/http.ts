@@ -1,47 +1,45 @@
 // Requests to the issuer: no cookies, no redirects, no endless waiting, no endless answers.
 
-/** What came back: `status` 0 where nothing did, `body` only if it is a JSON object. */
+/** What came back: `status` 0 where nothing did, or nothing that is JSON. Plain, because it travels between threads. */
 export interface Answer {
   status: number;
-  body: Record<string, unknown> | undefined;
+  body?: Record<string, unknown>;
   /** `DPoP-Nonce` (RFC 9449 §8), where the issuer lets the page read it. */
-  nonce: string | null;
-  /** `Retry-After` in milliseconds, where it is readable and in seconds. */
-  after: number;
+  nonce?: string | null;
+  /** `Retry-After` in seconds, where it is readable. */
+  after?: number;
 }
 
 const PATIENCE = 6_000; // below the 10 s in which an issuer repeats a lost answer to a refresh
 const LARGEST = 1e6;
 
-/** Ask *url*; a network failure is an answer with status 0, never an exception. */
-export const ask = async (url: string, init?: RequestInit): Promise<Answer> => {
+/**
+ * Ask *url*; a network failure is an answer, too. With a body it is a POST: a form without further headers needs no
+ * permission first (CORS preflight), so it leaves at once.
+ */
+export const ask = async (url: string, init: RequestInit = {}): Promise<Answer> => {
   try {
     const response = await fetch(url, {
+      method: init.body ? "POST" : "GET",
       credentials: "omit",
       redirect: "error",
-      referrerPolicy: "no-referrer",
       signal: AbortSignal.timeout(PATIENCE),
       ...init,
     });
-    const { headers } = response;
-    const text = await response.text();
-    let body;
-    try {
-      body = text.length < LARGEST ? JSON.parse(text) : undefined;
-    } catch {
-      // Not JSON: the status alone has to do.
+    const { status, headers } = response;
+    if (+headers.get("content-length")! < LARGEST) {
+      return { status, body: await response.json(), nonce: headers.get("dpop-nonce"), after: +headers.get("retry-after")! };
     }
-    return {
-      status: response.status,
-      body: Object(body) === body ? body : undefined,
-      nonce: headers.get("dpop-nonce"),
-      after: +headers.get("retry-after")! * 1e3 || 0,
-    };
   } catch {
-    return { status: 0, body: undefined, nonce: null, after: 0 };
+    // Offline, blocked, too late, cut off, not JSON.
   }
+  return { status: 0 };
 };
 
-/** Post a form: without further headers no browser asks for permission first, so it leaves at once. */
-export const post = (url: string, form: URLSearchParams, headers: Record<string, string> = {}): Promise<Answer> =>
-  ask(url, { method: "POST", body: form, headers, cache: "no-store" });
+/** *parameters* behind *others*; an array is sent as several (RFC 8707 §2), undefined and empty not at all. */
+export const formOf = (parameters: Record<string, unknown>, others?: string): URLSearchParams => {
+  const form = new URLSearchParams(others);
+  for (const name in parameters)
+    for (const each of [parameters[name]].flat()) if (each || each === 0) form.append(name, each as string);
+  return form;
+};

@@ -1,80 +1,103 @@
 // @proofkey/spa: sign people in to a single-page app with the Authorization Code flow and PKCE, and call APIs for them.
 import { callApi } from "./api.js";
 import { OAuthError, ProofkeyError } from "./errors.js";
-import { ask, post } from "./http.js";
+import { ask, formOf } from "./http.js";
 import type { Claims } from "./id_token.js";
-import { knowIssuer } from "./issuer.js";
+import { discovering, findKeys } from "./issuer.js";
+import { callKeeper } from "./keeper.js";
 import { openLogin, type LoginResult } from "./login.js";
-import { signOut, type LogoutOptions } from "./logout.js";
-import type { ClientOptions, TokenOptions } from "./options.js";
-import { formOf, readTokens } from "./protocol.js";
-import { openSession, type Events } from "./session.js";
+import type { ClientOptions, LoginOptions, LogoutOptions, Prover, TokenOptions } from "./options.js";
+import { addressOf, readTokens, safe, stateOf } from "./protocol.js";
+import { openSession, type AccessToken, type Events } from "./session.js";
+import { readMarker } from "./storage.js";
 
 export { OAuthError, ProofkeyError };
 export type { ProofkeyErrorCode } from "./errors.js";
-export type { ClientOptions, LoginOptions, Prover, TokenOptions } from "./options.js";
-export type { Claims, Events, LoginResult, LogoutOptions };
 export type { Endpoints } from "./protocol.js";
+export type { Claims, ClientOptions, Events, LoginOptions, LoginResult, LogoutOptions, Prover, TokenOptions };
 
 /** A client of one issuer, in one tab. All tabs of the same client share one session. */
-export type Client = ReturnType<typeof createClient>;
+export interface Client {
+  login(options?: LoginOptions): Promise<LoginResult>;
+  handleCallback(): Promise<LoginResult | null>;
+  getToken(options?: TokenOptions): Promise<string>;
+  fetch(input: RequestInfo | URL, init?: RequestInit & TokenOptions): Promise<Response>;
+  user(): Promise<Claims | null>;
+  snapshot(): { signedIn: boolean; user: Claims | null };
+  userinfo(): Promise<Claims>;
+  logout(options?: LogoutOptions): Promise<void>;
+  on<E extends keyof Events>(event: E, listener: (told: Events[E]) => void): () => void;
+  /** What `createClient` was given. */
+  options: ClientOptions;
+}
+
+/** Whoever bears the token may use it (RFC 6750). */
+const bearer: Prover = {
+  type: "bearer",
+  parameters: async () => ({}),
+  attempt: (_method, _url, send, token) => send(token ? { authorization: "Bearer " + token } : {}),
+};
 
 /**
  * A client: nothing is asked of anybody before it is needed.
- *
- * @example
- * ```ts
- * const client = createClient({ issuer: ISSUER, clientId: CLIENT_ID, redirectUri: REDIRECT_URI, scope: "openid email" });
- * await client.handleCallback();
- * if (!(await client.user())) await client.login();
- * ```
  */
-export const createClient = (options: ClientOptions) => {
-  const { clientId, dpop } = options;
-  const name = options.issuer + " " + clientId;
-  const issuer = knowIssuer(options);
-  const keyOf = ({ resource = options.resource, scope }: TokenOptions): string => String(formOf({ resource, scope }));
-  const session = openSession(options, name, issuer, keyOf({}));
-  const { login, handleCallback, isReturning } = openLogin(options, name, issuer, session);
-  const token = async (asked: TokenOptions = {}, stale?: Parameters<typeof session.token>[1]) =>
+export const createClient = (options: ClientOptions): Client => {
+  const { clientId, dpop: prover = bearer } = options;
+  const name = `proofkey:${options.issuer} ${clientId}`; // of channel, lock, marker and record alike
+  const discover = discovering(options);
+  const keyOf = ({ resource = options.resource, scope }: TokenOptions): string => "" + formOf({ resource, scope });
+  const session = openSession(options, name, prover, keyOf({}));
+  const requestTokens = async (url: string, body: URLSearchParams): Promise<Record<string, unknown>> =>
+    readTokens(await prover.attempt("POST", url, (headers) => ask(safe(url), { body, headers })), prover.type);
+  const { login, handleCallback } = openLogin(options, name, discover, prover, session, requestTokens);
+  const token = async (asked: TokenOptions = {}, stale?: AccessToken): Promise<AccessToken> =>
     session.token(keyOf(asked), asked.renew ? await session.token(keyOf(asked)) : stale);
-  const calling = { token, login };
 
   // Whoever is about to sign in will need the issuer's addresses; whoever comes back brought them along.
-  if (!isReturning()) {
-    (globalThis.requestIdleCallback ?? setTimeout)(() => issuer.prefetch().catch(() => undefined));
+  if (!stateOf(location.href, options.redirectUri) && !readMarker(name)) {
+    (globalThis.requestIdleCallback ?? setTimeout)(async () => {
+      try {
+        const issuer = await discover();
+        issuer.jwks = await findKeys(issuer);
+      } catch {
+        // A login will ask again, and tell.
+      }
+    });
   }
 
   return {
+    options,
     login,
     handleCallback,
-    getToken: async (asked?: TokenOptions): Promise<string> => (await token(asked)).value,
-    fetch: (input: RequestInfo | URL, init?: RequestInit & TokenOptions): Promise<Response> =>
-      callApi(options, calling, input, init),
-    user: async (): Promise<Claims | null> => (await session.user()) ?? null,
-    snapshot: (): { signedIn: boolean; user: Claims | null } => {
-      const { id, user } = session.now();
-      return { signedIn: !!id, user: user ?? null };
+    on: session.on,
+    getToken: async (asked) => (await token(asked)).accessToken,
+    fetch: (input, init) => callApi(options, prover, { token, login }, input, init),
+    user: session.user,
+    snapshot() {
+      const { id, user } = session.current();
+      return { signedIn: !!id, user };
     },
-    async userinfo(): Promise<Claims> {
-      const { userinfo_endpoint: url = "" } = await issuer.endpoints();
-      const { type, value } = await token();
-      const headers: Record<string, string> = { authorization: type + " " + value };
-      if (dpop) headers.dpop = await dpop.proof("GET", url, value);
-      const { status, body } = await ask(url, { headers, cache: "no-store" });
-      if (status !== 200 || body?.sub !== session.now().user?.sub) throw new ProofkeyError("response_invalid");
+
+    async userinfo() {
+      const url = safe((await discover()).userinfo_endpoint);
+      const { body } = await prover.attempt("GET", url, (headers) => ask(url, { headers }), (await token()).accessToken);
+      if (body?.sub !== session.current().user?.sub) throw new ProofkeyError("response_invalid");
       return body as Claims;
     },
-    logout: (asked?: LogoutOptions): Promise<void> => signOut(options, name, issuer, session, asked),
-    on: session.on,
-    async grant(parameters: Record<string, string | string[] | undefined>): Promise<Record<string, unknown>> {
-      const { token_endpoint: url } = await issuer.endpoints();
-      for (;;) {
-        const headers: Record<string, string> = dpop ? { DPoP: await dpop.proof("POST", url) } : {};
-        const answer = await post(url, formOf({ client_id: clientId, ...parameters }), headers);
-        if (dpop?.remember(url, answer.nonce) && answer.body?.error === "use_dpop_nonce") continue;
-        return readTokens(answer, dpop ? "DPoP" : "Bearer");
-      }
-    },
-  };
+
+    async logout({ postLogoutRedirectUri = options.postLogoutRedirectUri, redirect = true } = {}) {
+      const { idToken } = session.current();
+      const id = session.signOut("logout"); // first, so that nothing that fails below keeps anybody signed in
+      const { revocation_endpoint, end_session_endpoint } = await discover();
+      const kept = await callKeeper("drop", name, id, revocation_endpoint, "" + formOf({ client_id: clientId }));
+      if (!redirect || !end_session_endpoint) return;
+      location.assign(
+        addressOf(end_session_endpoint, {
+          id_token_hint: idToken ?? kept,
+          client_id: clientId,
+          post_logout_redirect_uri: postLogoutRedirectUri,
+        }),
+      );
+      return new Promise(() => 0);
+    },  };
 };

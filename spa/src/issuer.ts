@@ -1,35 +1,32 @@
 // The issuer's metadata and keys, each asked for once; the browser's HTTP cache keeps them for the next page.
 import { ask } from "./http.js";
-import { fetchKeys, type Key } from "./id_token.js";
-import { checkEndpoints, readMetadata, type Endpoints } from "./protocol.js";
+import type { Key } from "./id_token.js";
+import { readMetadata, safe, type Endpoints } from "./protocol.js";
 import type { ClientOptions } from "./options.js";
 
-/** What is known of the issuer. */
-export interface Issuer {
-  /** Its addresses; asked for once, again after a failure. */
-  endpoints(): Promise<Endpoints>;
-  /** Addresses and keys ahead of need, so that a login finds them there. */
-  prefetch(): Promise<void>;
-  /** Its keys, if they are here. */
-  keys: Key[] | undefined;
+/** The issuer's addresses, and its keys once they are here: what a login takes along. */
+export interface Issuer extends Endpoints {
+  jwks?: Key[];
 }
 
-/** The issuer that *options* name. */
-export const knowIssuer = ({ issuer, endpoints }: ClientOptions): Issuer => {
-  let asked: Promise<Endpoints> | undefined = endpoints && Promise.resolve(checkEndpoints(endpoints));
-  const known: Issuer = {
-    keys: undefined,
-    endpoints: () =>
-      (asked ??= ask(issuer.replace(/\/$/, "") + "/.well-known/openid-configuration")
-        .then((answer) => readMetadata(answer, issuer))
-        .catch((error) => {
-          asked = undefined;
-          throw error;
-        })),
-    async prefetch() {
-      const { jwks_uri } = await known.endpoints();
-      if (jwks_uri) known.keys = await fetchKeys(jwks_uri);
-    },
+/** The issuer's keys: those that are here, else (or *again*) its own; none where it does not answer. */
+export const findKeys = async (issuer: Issuer, again?: boolean): Promise<Key[]> =>
+  again || !issuer.jwks
+    ? (((await ask(safe(issuer.jwks_uri), { cache: again ? "reload" : "default" })).body?.keys ?? []) as Key[])
+    : issuer.jwks;
+
+/** Finds out about the issuer that the options name: once, again after a failure. */
+export const discovering = ({ issuer, endpoints }: ClientOptions): (() => Promise<Issuer>) => {
+  let asked: Promise<Issuer> | undefined;
+  const discover = async (): Promise<Issuer> => {
+    try {
+      return (
+        endpoints ?? readMetadata(await ask(safe(issuer.replace(/\/$/, "") + "/.well-known/openid-configuration")), issuer)
+      );
+    } catch (error) {
+      asked = undefined;
+      throw error;
+    }
   };
-  return known;
+  return () => (asked ??= discover());
 };

@@ -5,72 +5,60 @@
 // 3. A window's result travels by BroadcastChannel, keyed by `state`; whether the window is closed is never asked:
 //    with Cross-Origin-Opener-Policy it looks closed from the moment it leaves this origin.
 import { ProofkeyError } from "./errors.js";
-import { post } from "./http.js";
-import { fetchKeys, verifyIdToken, type Claims } from "./id_token.js";
-import type { Issuer } from "./issuer.js";
-import type { ClientOptions, LoginOptions } from "./options.js";
-import { challengeFor, mintSecret } from "./pkce.js";
-import { formOf, readCallback, readTokens, stateOf, withQuery } from "./protocol.js";
-import { readAccessToken, type Handed, type Session } from "./session.js";
-import { findTransaction, keepTransaction, mintSessionId, readMarker, takeTransaction, type Transaction } from "./storage.js";
-import type { Secret } from "./worker.js";
+import { formOf } from "./http.js";
+import { verifyIdToken, type Claims } from "./id_token.js";
+import { findKeys, type Issuer } from "./issuer.js";
+import { callKeeper } from "./keeper.js";
+import type { ClientOptions, LoginOptions, Prover } from "./options.js";
+import { challengeFor, mint } from "./pkce.js";
+import { addressOf, readCallback, stateOf } from "./protocol.js";
+import { readAccessToken, type Session } from "./session.js";
+import { findTransaction, keepTransaction, mintSessionId, takeTransaction, type Transaction } from "./storage.js";
 
 /** What a finished login gives back. */
 export interface LoginResult {
   /** What `login({target})` was given. */
-  target: unknown;
-  /** Who signed in; null where no ID token was asked for. */
+  target: any;
+  /** Who signed in. */
   user: Claims | null;
 }
 
-interface Redeemed {
-  target: unknown;
-  handed: Handed;
-  secret: Secret | undefined;
-}
+/** Asks the token endpoint at *url*. */
+export type RequestTokens = (url: string, form: URLSearchParams) => Promise<Record<string, unknown>>;
 
 const POPUP_PATIENCE = 600_000;
 const OPENER_ANSWERS = 300;
-const RESTARTED = "proofkey-restarted:";
-const never = new Promise<never>(() => undefined);
+const CLOSING_TAKES = 2_000;
+const ONE_LOOP = 60_000;
+const RESTARTED = "proofkey-restarted";
 
 // By client, for the whole page: two clients and a component mounted twice (React's StrictMode) share one redemption.
-const redemptions = new Map<string, Promise<Redeemed | LoginResult>>();
+const settling = new Map<string, Promise<LoginResult>>();
 
-export const openLogin = (options: ClientOptions, name: string, issuer: Issuer, session: Session) => {
-  const { clientId, redirectUri, dpop, renewAt = 0.75 } = options;
+export const openLogin = (
+  options: ClientOptions,
+  name: string,
+  discover: () => Promise<Issuer>,
+  { parameters }: Prover,
+  session: Session,
+  requestTokens: RequestTokens,
+) => {
+  const { clientId, redirectUri } = options;
 
   /** Write down a new login and say where the browser has to go. */
   const begin = async (asked: LoginOptions, state: string): Promise<string> => {
-    const { popup = false, target, maxAge, resource = options.resource } = asked;
-    const scope = asked.scope ?? options.scope ?? "openid";
-    const [verifier, nonce] = [mintSecret(), mintSecret()];
-    const [endpoints, challenge, thumbprint] = await Promise.all([
-      issuer.endpoints(),
-      challengeFor(verifier),
-      dpop?.thumbprint(),
-    ]);
-    keepTransaction(state, {
-      at: Date.now(),
-      target,
-      login: {
-        name,
-        verifier,
-        nonce: /\bopenid\b/.test(scope) ? nonce : "",
-        redirectUri,
-        form: String(formOf({ resource })),
-        endpoints: { ...endpoints },
-        keys: issuer.keys,
-        maxAge,
-        popup,
-      },
-    });
-    return withQuery(endpoints.authorization_endpoint, {
+    const { target, maxAge, popup, resource = options.resource, scope = options.scope ?? "openid" } = asked;
+    const verifier = mint();
+    const nonce = mint();
+    const [issuer, challenge, proving] = await Promise.all([discover(), challengeFor(verifier), parameters()]);
+    keepTransaction(state, { target, name, verifier, nonce, key: "" + formOf({ resource }), issuer, maxAge, popup });
+    return addressOf(issuer.authorization_endpoint, {
+      ...proving,
       prompt: asked.prompt,
       acr_values: asked.acrValues,
-      max_age: maxAge,
       login_hint: asked.loginHint,
       ...asked.extra,
+      max_age: maxAge,
       resource,
       response_type: "code",
       client_id: clientId,
@@ -80,137 +68,98 @@ export const openLogin = (options: ClientOptions, name: string, issuer: Issuer, 
       nonce,
       code_challenge: challenge,
       code_challenge_method: "S256",
-      dpop_jkt: thumbprint,
     });
   };
 
-  const requestTokens = async (login: NonNullable<Transaction["login"]>, code: string): Promise<Record<string, unknown>> => {
-    const url = login.endpoints.token_endpoint;
-    const form = formOf({
-      grant_type: "authorization_code",
-      client_id: clientId,
-      redirect_uri: login.redirectUri,
-      code,
-      code_verifier: login.verifier,
-    });
-    new URLSearchParams(login.form).forEach((value, key) => form.append(key, value));
-    for (;;) {
-      const answer = await post(url, form, dpop ? { DPoP: await dpop.proof("POST", url) } : {});
-      // A code is presented once: only a server that asks for a nonce first has not looked at it (RFC 9449 §8).
-      if (dpop?.remember(url, answer.nonce) && answer.body?.error === "use_dpop_nonce") continue;
-      return readTokens(answer, dpop ? "DPoP" : "Bearer");
-    }
-  };
-
-  /** Everything that happens to a spent record and its answer. Runs up to the token request without awaiting anything. */
-  const redeem = async (url: string, state: string, { target, login }: Transaction): Promise<Redeemed> => {
-    const { endpoints, nonce, maxAge } = login!;
-    const iss = endpoints.authorization_response_iss_parameter_supported === true;
-    const code = readCallback(url, { state, issuer: options.issuer, redirectUri: login!.redirectUri, issRequired: iss });
-    const asked = requestTokens(login!, code);
-    const { jwks_uri } = endpoints;
-    const fetchThem = (cache?: RequestCache) => (jwks_uri ? fetchKeys(jwks_uri, cache) : Promise.resolve([]));
-    const keys = login!.keys ?? (nonce ? fetchThem() : []);
+  /** Trade the code in *url* for tokens. Nothing is awaited before the request is on its way; keys come meanwhile. */
+  const redeem = async (url: string, state: string, spent: Transaction): Promise<LoginResult> => {
+    const { target, verifier, nonce, key = "", maxAge } = spent;
+    const issuer = spent.issuer!;
+    const endpoint = issuer.token_endpoint;
+    const issRequired = issuer.authorization_response_iss_parameter_supported;
+    const code = readCallback(url, { state, issuer: options.issuer, redirectUri, issRequired });
+    const asked = requestTokens(
+      endpoint,
+      formOf(
+        { grant_type: "authorization_code", client_id: clientId, redirect_uri: redirectUri, code, code_verifier: verifier },
+        key,
+      ),
+    );
+    const keys = findKeys(issuer);
+    void callKeeper("renew", name); // wakes it up: there will be something to keep
     const body = await asked;
-    const user = nonce
-      ? await verifyIdToken(body.id_token, { issuer: options.issuer, clientId, nonce, maxAge }, keys, () => fetchThem("reload"))
-      : undefined;
-    const idToken = nonce ? String(body.id_token) : undefined;
-    return {
-      target,
-      handed: {
-        id: mintSessionId(name),
-        turn: 0,
-        idToken,
-        user,
-        key: login!.form,
-        token: readAccessToken(body, renewAt),
-      },
-      secret: body.refresh_token
-        ? { refreshToken: String(body.refresh_token), idToken, clientId, tokenEndpoint: endpoints.token_endpoint }
-        : undefined,
-    };
+    const idToken = body.id_token as string;
+    const user = await verifyIdToken(idToken, { ...options, nonce, maxAge }, (again) =>
+      again ? findKeys(issuer, again) : keys,
+    );
+    const handed = { id: mintSessionId(name), turn: 0, idToken, endpoint, user, key, token: readAccessToken(body) };
+    const refreshToken = body.refresh_token as string | undefined;
+    await session.enter(handed, refreshToken ? { refreshToken, idToken, endpoint } : undefined);
+    return { target, user };
   };
 
-  /** This tab takes over what was redeemed, by itself or by another client of the same page. */
-  const take = (redeemed: Redeemed | LoginResult): LoginResult => {
-    if ("handed" in redeemed) session.adopt(redeemed.handed);
-    return { target: redeemed.target, user: ("handed" in redeemed ? redeemed.handed.user : redeemed.user) ?? null };
+  /** In a window: the page that opened it takes the answer, if it is still there. */
+  const handOver = async (url: string, state: string): Promise<boolean> => {
+    let isTaken = false;
+    session.on("taken", (taken) => (isTaken ||= taken === state));
+    session.tell("callback", [state, url]);
+    if (!(await session.hear(() => isTaken, OPENER_ANSWERS))) return false;
+    close();
+    // Still here: the browser does not let a page close this window. Then it is one more tab of the app.
+    await session.hear(() => session.current().user, CLOSING_TAKES);
+    return true;
   };
 
-  const finish = async (url: string, state: string, kept: Transaction): Promise<Redeemed> => {
-    const redeemed = await redeem(url, state, kept);
-    session.start(redeemed.handed, redeemed.secret);
-    sessionStorage.removeItem(RESTARTED + name);
-    return redeemed;
-  };
-
-  /** In a window: the page that opened it finishes; if it is gone, the window does. */
-  const handOver = async (url: string, state: string): Promise<Redeemed | LoginResult> => {
-    session.tell("callback", state, url);
-    if (await session.hear(() => session.taken.has(state), OPENER_ANSWERS)) {
-      close();
-      // Still here: the browser does not let a page close this window. Then it is one more tab of the app.
-      const user = await session.hear(() => session.now().user, 5_000);
-      return { target: undefined, user: user ?? null };
-    }
+  /** What the answer in *url* comes to. */
+  const settle = async (url: string, state: string): Promise<LoginResult> => {
+    const isTaken = findTransaction(state)?.popup && (await handOver(url, state));
     const kept = takeTransaction(state);
-    return kept?.login ? finish(url, state, kept) : restart(kept);
-  };
-
-  /** The answer of a login that nobody here began, or that was finished before: a bookmark, the back button. */
-  const restart = async (kept: Transaction | undefined): Promise<LoginResult> => {
+    if (kept?.name === name && !isTaken) return redeem(url, state, kept);
+    // Nobody here began this login, or it was finished before: a bookmark, the back button, a cleared storage.
+    const target = kept?.target;
     const user = await session.user();
-    if (session.now().id) return { target: kept?.target, user: user ?? null };
-    if (sessionStorage.getItem(RESTARTED + name)) {
-      sessionStorage.removeItem(RESTARTED + name);
-      throw new ProofkeyError("transaction_lost", "This answer belongs to no login of this browser; restarting did not help");
-    }
-    sessionStorage.setItem(RESTARTED + name, "1");
-    return login({ target: kept?.target });
+    if (user) return { target, user };
+    const now = Date.now();
+    if (now - sessionStorage[RESTARTED] < ONE_LOOP) throw new ProofkeyError("transaction_lost");
+    sessionStorage[RESTARTED] = now;
+    return login({ target });
   };
 
   const login = async (asked: LoginOptions = {}): Promise<LoginResult> => {
-    const state = mintSecret();
+    const state = mint();
     if (!asked.popup) {
       location.assign(await begin(asked, state));
-      return never;
+      return new Promise(() => 0);
     }
     // Before anything is awaited, or the browser takes it for an advertisement.
-    const opened = open("about:blank", "proofkey-" + state, "popup,width=480,height=720");
+    const opened = open("about:blank", state, "popup,width=480,height=720");
     if (!opened) throw new ProofkeyError("popup_blocked");
-    const url = await begin(asked, state).catch((error) => {
-      opened.close();
-      throw error;
+    const url = await new Promise<string>((resolve, reject) => {
+      session.on("callback", ([theirs, answer]) => {
+        if (theirs !== state) return;
+        session.tell("taken", state);
+        resolve(answer);
+      });
+      setTimeout(reject, POPUP_PATIENCE, new ProofkeyError("popup_timeout"));
+      begin(asked, state).then(
+        (address) => opened.location.replace(address),
+        (error) => {
+          opened.close();
+          reject(error);
+        },
+      );
     });
-    const answer = new Promise<string>((resolve, reject) => {
-      session.popups.set(state, resolve);
-      setTimeout(() => reject(new ProofkeyError("popup_timeout")), POPUP_PATIENCE);
-    });
-    opened.location.replace(url);
-    try {
-      const came = await answer;
-      const kept = takeTransaction(state);
-      if (!kept?.login) throw new ProofkeyError("transaction_lost");
-      return take(await finish(came, state, kept));
-    } finally {
-      session.popups.delete(state);
-    }
+    return redeem(url, state, takeTransaction(state)!);
   };
 
   const handleCallback = async (): Promise<LoginResult | null> => {
     const state = stateOf(location.href, redirectUri);
     if (state) {
-      const { href } = location;
-      const isPopup = findTransaction(state)?.login?.popup;
-      const kept = isPopup ? undefined : takeTransaction(state);
-      const mine = kept?.login?.name === name;
-      redemptions.set(name, isPopup ? handOver(href, state) : mine ? finish(href, state, kept!) : restart(kept));
+      settling.set(name, settle(location.href, state));
       history.replaceState(history.state, "", redirectUri);
     }
-    const redemption = redemptions.get(name);
-    return redemption ? take(await redemption) : null;
+    return settling.get(name) ?? null;
   };
 
-  return { login, handleCallback, isReturning: () => !!stateOf(location.href, redirectUri) || !!readMarker(name) };
+  return { login, handleCallback };
 };

@@ -1,14 +1,20 @@
 // What an app says about itself and its issuer, and what it can ask of one login.
 import type { Endpoints } from "./protocol.js";
 
-/** Proves that this browser holds a key (RFC 9449): `dpop()` of `@proofkey/spa/dpop` makes one. */
+/**
+ * How requests prove who may use a token. Without one: not at all (RFC 6750). `dpop()` of `@proofkey/spa/dpop` makes one
+ * that holds a key (RFC 9449).
+ */
 export interface Prover {
-  /** The key's thumbprint (RFC 7638): binds the code to the key (RFC 9449 §10). */
-  thumbprint(): Promise<string>;
-  /** A proof for one request; with *accessToken* where one goes along. */
-  proof(method: string, url: string, accessToken?: string): Promise<string>;
-  /** Remember what a server wants to see in the next proofs; false where it is what was sent already. */
-  remember(url: string, nonce: string | null): boolean;
+  /** The token type, in lower case. */
+  type: string;
+  /** What an authorization request says of the key (RFC 9449 §10). */
+  parameters(): Promise<Record<string, string>>;
+  /**
+   * Make a request by *send* with the headers it needs, again with other headers where the server says so; *token* goes
+   * along. What *send* gives is an `Answer` or a `Response`.
+   */
+  attempt<T>(method: string, url: string, send: (headers: Record<string, string>) => Promise<T>, token?: string): Promise<T>;
 }
 
 /** What `createClient` takes. */
@@ -20,9 +26,9 @@ export interface ClientOptions {
   redirectUri: string;
   /** Separated by spaces; `openid` is what gives a signed-in person. Default `openid`. */
   scope?: string;
-  /** The API the access token is for (RFC 8707). `fetch()` may send it there. */
+  /** The API the access token is for (RFC 8707). `fetch()` may send it there and below. */
   resource?: string | string[];
-  /** Further addresses (origin, or origin and path) that `fetch()` may send access tokens to. */
+  /** Further addresses (origin, or origin and path) at and below which `fetch()` may send access tokens. */
   apis?: string[];
   /** Keep the session over a reload, sealed in IndexedDB. Default true; false: as long as this tab lives. */
   persist?: boolean;
@@ -41,7 +47,7 @@ export interface ClientOptions {
 /** What one login may ask for beyond the client's own options. */
 export interface LoginOptions {
   /** In a window of its own; the page stays. Call it in a click, else browsers block the window. */
-  popup?: boolean;
+  popup?: boolean | undefined;
   /** Given back by `handleCallback()`: where the person wanted to go. Anything JSON can hold. */
   target?: unknown;
   scope?: string;
@@ -49,9 +55,9 @@ export interface LoginOptions {
   /** `login`, `consent`, `select_account`, `none` … */
   prompt?: string;
   /** Authentication contexts, the preferred first, separated by spaces. */
-  acrValues?: string;
+  acrValues?: string | undefined;
   /** Seconds since the person last proved who they are; older ones sign in again. Checked in the ID token. */
-  maxAge?: number;
+  maxAge?: number | string | undefined;
   loginHint?: string;
   /** Further parameters of the authorization request; they cannot replace those of the flow. */
   extra?: Record<string, string>;
@@ -65,4 +71,12 @@ export interface TokenOptions {
   scope?: string;
   /** Another one than this tab holds now, although that one has not expired. */
   renew?: boolean;
+}
+
+/** How to sign out. */
+export interface LogoutOptions {
+  /** A registered address; the client's own if left out. */
+  postLogoutRedirectUri?: string;
+  /** Go to the issuer, so that its own session ends. Default true; false: this app only. */
+  redirect?: boolean;
 }

@@ -3,123 +3,92 @@
 //
 // 1. A successor is in the vault before anybody hears of the tokens that came with it.
 // 2. A refresh counts only if the vault still holds the session it was made for: a newer login or a sign-out wins.
-import { post, type Answer } from "./http.js";
-import { formOf } from "./protocol.js";
+import { ask, type Answer } from "./http.js";
 import * as vault from "./vault.js";
+import type { Opened, Turn } from "./vault.js";
+
+/** What the keeper tells of a session. */
+export interface Known extends Turn {
+  /** The one whose signature was checked at sign-in: it says who this is, and is the hint at sign-out. */
+  idToken: string;
+  /** The token endpoint: the refresh token goes nowhere else. */
+  endpoint: string;
+}
 
 /** What is sealed. */
-export interface Secret {
-  refreshToken: string;
-  /** The one whose signature was checked at sign-in: it says who this is, and is the hint at sign-out. */
-  idToken: string | undefined;
-  clientId: string;
-  tokenEndpoint: string;
-}
+export type Secret = Omit<Known, keyof Turn> & { refreshToken: string };
 
-/** Which session, after how many refreshes. */
-export interface Turn {
-  id: string;
-  turn: number;
-}
+/** The issuer's answer without the refresh token, and the vault after it; with status `ELSEWHERE` the vault alone. */
+export type Renewed = Answer & { known?: Known };
 
-/** A session as this keeper knows it, without what is sealed. */
-export type Known = Turn & Pick<Secret, "idToken">;
+/** A status that is none of HTTP's: no request was made. */
+export const ELSEWHERE = 1;
 
-/** What one attempt to refresh came to: the issuer's answer without the refresh token, or what the vault holds instead. */
-export type Renewed = (Known & { answer: Answer }) | { moved: Turn } | undefined;
+/** With `persist: false`: as long as this worker lives. */
+const memory = new Map<string, Opened<Secret>>();
 
-/** What a page can ask of the keeper of the session *name*. */
-export interface Keeper {
-  /** Keep the session of a new login, unless a newer one lies there. */
-  save(name: string, persist: boolean, turn: Turn, secret: Secret): Promise<void>;
-  /** What lies there. */
-  peek(name: string): Promise<Known | undefined>;
-  /** One refresh request with *form*, provided that the vault is still at *expected*. */
-  renew(name: string, expected: Turn, form: string, headers: Record<string, string>): Promise<Renewed>;
-  /** Forget the session *id* or an older one; revoke its refresh token (RFC 7009) where an address is given. */
-  drop(name: string, id: string, revocationEndpoint: string | undefined): Promise<string | undefined>;
-}
-
-/** With `persist: false`, and where there is no IndexedDB: as long as this worker lives. */
-const memory = new Map<string, Turn & { secret: Secret }>();
-
-const load = async (name: string): Promise<(Turn & { secret: Secret }) | undefined> => {
-  try {
-    const kept = await vault.find(name);
-    if (kept) return { ...kept, secret: await vault.open(kept) };
-  } catch {
-    // No IndexedDB, or its key is gone: then nothing lies there.
-  }
-  return memory.get(name);
-};
+const load = async (name: string): Promise<Opened<Secret> | undefined> =>
+  memory.get(name) ?? vault.load<Secret>(name);
 
 const replace = async (
   name: string,
-  persist: boolean,
-  fits: (kept: Turn | undefined) => boolean,
-  next: (Turn & { secret: Secret }) | undefined,
+  fits: (found?: Turn) => boolean,
+  next?: Opened<Secret>,
+  persist = !memory.has(name),
 ): Promise<boolean> => {
-  if (persist) {
-    try {
-      return await vault.replace(name, fits, next && (await vault.seal(next.id, next.turn, next.secret)));
-    } catch {
-      // Private windows of some browsers have none: fall back to memory.
-    }
-  }
-  if (!fits(memory.get(name))) return false;
-  if (next) memory.set(name, next);
-  else memory.delete(name);
-  return true;
+  if (persist) return vault.replace(name, fits, next);
+  const isFitting = fits(memory.get(name));
+  if (isFitting) next ? memory.set(name, next) : memory.delete(name);
+  return isFitting;
 };
 
-/** The keeper of this thread. */
-export const keeper: Keeper = {
-  async save(name, persist, turn, secret) {
-    await replace(name, persist, (kept) => !kept || kept.id < turn.id, { ...turn, secret });
+const known = ({ id, turn, secret: { idToken, endpoint } }: Opened<Secret>): Known => ({ id, turn, idToken, endpoint });
+
+/** What a page can ask of the keeper of the session *name*. */
+export const keeper = {
+  /** Keep the session of a new login, unless a newer one lies there. */
+  save: (name: string, id: string, secret: Secret, persist: boolean): Promise<unknown> =>
+    replace(name, (found) => !found || found.id < id, { id, turn: 0, secret }, persist),
+
+  /** One refresh request with *form*, provided that the vault is where *expected* says. */
+  async renew(
+    name: string,
+    expected?: Turn,
+    form?: string,
+    headers: Record<string, string> = {},
+  ): Promise<Renewed | undefined> {
+    const found = await load(name);
+    if (!found) return undefined;
+    const { id, turn, secret } = found;
+    const isHere = (other?: Turn): boolean => other?.id === id && other.turn === turn;
+    if (!isHere(expected)) return { status: ELSEWHERE, known: known(found) };
+    const { refreshToken, endpoint } = secret;
+    const request = new URLSearchParams(form);
+    request.set("refresh_token", refreshToken);
+    const answer = await ask(endpoint, { body: request, headers });
+    if (answer.status !== 200) return answer;
+    const { refresh_token = refreshToken, ...body } = answer.body!;
+    const next = { id, turn: turn + 1, secret: { ...secret, refreshToken: refresh_token as string } };
+    return (await replace(name, isHere, next)) ? { ...answer, body, known: known(next) } : { status: 0 };
   },
 
-  async peek(name) {
-    const kept = await load(name);
-    return kept && { id: kept.id, turn: kept.turn, idToken: kept.secret.idToken };
-  },
-
-  async renew(name, expected, form, headers) {
-    const kept = await load(name);
-    if (!kept) return undefined;
-    const { id, turn, secret } = kept;
-    const isHere = (found: Turn | undefined): boolean => found?.id === id && found.turn === turn;
-    if (!isHere(expected)) return { moved: { id, turn } };
-    const { refreshToken, clientId, tokenEndpoint, idToken } = secret;
-    const body = formOf({ grant_type: "refresh_token", client_id: clientId, refresh_token: refreshToken });
-    new URLSearchParams(form).forEach((value, key) => body.append(key, value));
-    const answer = await post(tokenEndpoint, body, headers);
-    if (answer.status !== 200 || !answer.body) return { id, turn, idToken, answer };
-    const { refresh_token, ...rest } = answer.body;
-    const next = { id, turn: turn + 1, secret: refresh_token ? { ...secret, refreshToken: String(refresh_token) } : secret };
-    if (!(await replace(name, !memory.has(name), isHere, next))) return { moved: (await load(name)) ?? { id: "", turn: 0 } };
-    return { id, turn: turn + 1, idToken, answer: { ...answer, body: rest } };
-  },
-
-  async drop(name, id, revocationEndpoint) {
-    const kept = await load(name);
-    if (!kept || kept.id > id) return undefined;
-    const { refreshToken, clientId, idToken } = kept.secret;
-    await replace(name, !memory.has(name), (found) => !found || found.id <= id, undefined);
-    if (revocationEndpoint) {
-      await post(revocationEndpoint, formOf({ client_id: clientId, token: refreshToken, token_type_hint: "refresh_token" }));
-    }
+  /** Forget the session *id* or an older one; revoke its refresh token (RFC 7009) where an address is given. */
+  async drop(name: string, id: string, endpoint?: string, form?: string): Promise<string | undefined> {
+    const found = await load(name);
+    if (!found || !(await replace(name, (other) => !!other && other.id <= id))) return undefined;
+    const { refreshToken, idToken } = found.secret;
+    const request = new URLSearchParams(form);
+    request.set("token", refreshToken);
+    if (endpoint) await ask(endpoint, { body: request });
     return idToken;
   },
 };
 
-/** A call and its number, as they travel between page and worker. */
-export type Call = [number: number, method: keyof Keeper, ...given: unknown[]];
+/** Ask by name; a failure of the browser's own is told like one of the network. */
+export const answer = (method: keyof typeof keeper, ...given: unknown[]): Promise<unknown> =>
+  (keeper[method] as (...all: unknown[]) => Promise<unknown>)(...given).catch(() => ({ status: 0 }));
 
-if ("WorkerGlobalScope" in globalThis) {
-  addEventListener("message", ({ data: [number, method, ...given] }: MessageEvent<Call>) => {
-    (keeper[method] as (...all: unknown[]) => Promise<unknown>)(...given).then(
-      (said) => postMessage([number, true, said]),
-      (error) => postMessage([number, false, error]),
-    );
-  });
+if (!("document" in globalThis)) {
+  addEventListener("message", async ({ data, ports }) => ports[0]!.postMessage(await (answer as any)(...data)));
+  postMessage(0);
 }
