@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from proofkey.guard import Guard, ResourceServer, protect, require
+from proofkey.guard.asgi import read_request
 from proofkey.guard.challenge import Answer
 from proofkey.guard.request import TokenMissing
 from tests.guard.asking import asking
@@ -124,3 +125,24 @@ async def test_what_is_required_may_depend_on_the_request() -> None:
     guard = Guard(nobody, ResourceServer(ISSUERS, audience="https://api.example"), required)
     for method, scope in (("GET", "notes:read"), ("POST", "notes:write")):
         assert f'scope="{scope}"' in (await ask(guard, "/notes", method))[1]["www-authenticate"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "url"),
+    [
+        ({"path": "/a b", "raw_path": b"/a%20b"}, "https://api.example/a%20b"),
+        ({"path": "/a/b", "raw_path": b"/a%2Fb"}, "https://api.example/a%2Fb"),
+        ({"path": "/é", "raw_path": None}, "https://api.example/%C3%A9"),
+        ({"path": "/v1/notes;x=1,2"}, "https://api.example/v1/notes;x=1,2"),
+        ({"path": "/notes", "query_string": b"a=b", "raw_path": b"/notes"}, "https://api.example/notes"),
+    ],
+)
+def test_the_address_of_a_request_is_the_public_one_and_the_path_as_sent(scope: dict[str, Any], url: str) -> None:
+    server = ResourceServer(ISSUERS, audience="https://api.example")
+    sent = {"type": "http", "method": "GET", "headers": [(b"host", b"thief.example")], **scope}
+    assert url == read_request(sent, server).url
+
+
+def test_the_public_address_may_have_a_path_that_a_proxy_takes_off() -> None:
+    server = ResourceServer(ISSUERS, audience="notes-api", public_url="https://api.example/v1/")
+    assert "https://api.example/v1/notes" == server.url_of("/notes")
