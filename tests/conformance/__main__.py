@@ -58,7 +58,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="modules with this in their name")
     parser.add_argument("plans", nargs="+", choices=sorted(PLANS))
     given = parser.parse_args()
-    logging.getLogger("proofkey").setLevel(logging.CRITICAL)
+    for name in ("proofkey", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     suite = Suite(given.suite, given.suite_ca)
     print(f"suite {suite.version()}")
     failed = 0

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from proofkey import jose
-from proofkey.client import Issuer, Network, Registration
+from proofkey.client import HttpRequest, Issuer, Network, Registration, read_callback
 from proofkey.client.registration import register
 from proofkey.client.webfinger import find_issuer
 from proofkey.protocol.errors import Refusal
@@ -45,6 +45,17 @@ PLANS = {
     "form-post": Plan("oidcc-client-formpost-basic-certification-test-plan", STATIC, {"response_mode": "form_post"}),
     "rp-initiated-logout": Plan("oidcc-client-rp-initiated-logout-rp-basic", STATIC | AUTHENTICATION),
     "back-channel-logout": Plan("oidcc-client-back-channel-logout-rp-basic", STATIC | AUTHENTICATION),
+    "refresh": Plan("oidcc-client-refreshtoken-test-plan", STATIC | AUTHENTICATION | {"response_type": "code"}),
+    "all-post": Plan(
+        "oidcc-client-test-plan",
+        STATIC | {"client_auth_type": "client_secret_post", "response_type": "code", "response_mode": "default"},
+        {"authentication": "client_secret_post"},
+    ),
+    "all-public": Plan(
+        "oidcc-client-test-plan",
+        STATIC | {"client_auth_type": "none", "response_type": "code", "response_mode": "default"},
+        {"client_secret": None},
+    ),
 }
 
 
@@ -69,10 +80,10 @@ class Attempt:
         }
 
     @contextmanager
-    def browser(self, issuer: str | None = None, **options: Any) -> Iterator[Browser]:
+    def browser(self, **options: Any) -> Iterator[Browser]:
         """A browser at the client, which is configured for this module's issuer."""
-        chosen = {"client_id": CLIENT_ID, "client_secret": SECRET, "id_token_signed_response_alg": "RS256", **options}
-        asked = {"issuer": issuer or self.issuer, "scope": SCOPE, "userinfo": True, **self.plan.options, **chosen}
+        chosen = {"client_id": CLIENT_ID, "client_secret": SECRET, "id_token_signed_response_alg": "RS256"}
+        asked = {"issuer": self.issuer, "scope": SCOPE, "userinfo": True, **chosen, **self.plan.options, **options}
         with relying_party(self.place, self.suite_ca, **asked) as browser:
             yield browser
 
@@ -168,11 +179,34 @@ def take_signed_userinfo(attempt: Attempt) -> str:
         return browser.sign_in()
 
 
+def expect_es256(attempt: Attempt) -> str:
+    """Sign in where ID tokens are to be signed under ES256."""
+    with attempt.browser(id_token_signed_response_alg="ES256") as browser:
+        return browser.sign_in()
+
+
+def refresh(attempt: Attempt) -> str:
+    """Sign in and refresh by the conversations that every client shares: the web client refreshes when a token ends."""
+    registration = Registration(CLIENT_ID, attempt.place.redirect_uri, SECRET, id_token_signed_response_alg="RS256")
+    issuer = Issuer(attempt.issuer, registration, s256_announced=False)
+    with Network(attempt.issuer, ca_file=attempt.suite_ca) as network:
+        pending = network.run(issuer.begin(scope=f"{SCOPE} offline_access", extra={"prompt": "consent"}))
+        answer = network.send(HttpRequest("GET", pending.url))
+        signed_in = network.run(issuer.redeem(read_callback(answer.headers["location"], pending)))
+        subject = str((signed_in.claims or {})["sub"])
+        fresh = network.run(issuer.refresh(signed_in.tokens.refresh_token or "", subject=subject))
+        return f"refreshed, {network.run(issuer.read_userinfo(fresh.tokens, subject=subject))['sub']}"
+
+
 STEPS: Mapping[str, Callable[[Attempt], str]] = {
     "oidcc-client-test-discovery-openid-config": begin,
     "oidcc-client-test-discovery-webfinger-acct": find_by_account,
     "oidcc-client-test-discovery-webfinger-url": find_by_address,
     "oidcc-client-test-dynamic-registration": only_register,
+    "oidcc-client-test-invalid-sig-es256": expect_es256,
+    "oidcc-client-test-refresh-token": refresh,
+    "oidcc-client-test-refresh-token-invalid-issuer": refresh,
+    "oidcc-client-test-refresh-token-invalid-sub": refresh,
     "oidcc-client-test-request-uri-signed-rs256": sign_the_request,
     "oidcc-client-test-request-uri-signed-none": leave_the_request_unsigned,
     "oidcc-client-test-signing-key-rotation": sign_in_twice,
