@@ -161,6 +161,13 @@ async def test_a_hundred_thousand_unknown_keys_make_one_fetch_in_each_cool_down(
     assert jose._kept_header.cache_info().currsize <= 256
 
 
+async def test_within_a_cool_down_an_unknown_key_is_refused_without_waiting_for_anything(issuer: SampleIssuer) -> None:
+    server = ResourceServer(issuer.issuer, audience=AUDIENCE, clock=Clock())
+    await server.admit(asking(issuer.token()))
+    with refused(TokenRejected, "access_token_key_unknown"):
+        next(server.admission(asking(issuer.token(OTHER_KEY)), require()))
+
+
 async def test_prefetching_spares_the_first_request_the_wait(two: tuple[SampleIssuer, SampleIssuer]) -> None:
     first, second = two
     server = ResourceServer([first.issuer, second.issuer], audience=AUDIENCE, clock=Clock())
