@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 ARGS ?=
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 
-.PHONY: help install demo test check format bench locks
+.PHONY: help install demo test check format bench locks pictures
 help:
 	@echo "make demo    run it: sign in, call an API (ARGS=\"--port 0 --json\" is passed on)"
 	@echo "make install what tests and checks need, into .venv alone; each target does it by itself"
@@ -15,6 +15,7 @@ help:
 	@echo "make check   format, lint, types, import rules, size budgets, changelog, locks, names"
 	@echo "make format  write what the formatter would"
 	@echo "make bench   measure"
+	@echo "make pictures take the README's pictures of the playground again"
 	@echo "make locks   renew requirements/*.txt from pyproject.toml"
 
 # Installation speaks on stderr: the only bytes that make demo writes to stdout are proofkey's own.
@@ -66,6 +67,9 @@ bench: $(VENV)/bench.stamp
 format: $(VENV)/dev.stamp
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --select I --fix .
+
+pictures: $(VENV)/node.stamp
+	@$(BIN)/python -m tests.demo.take_pictures docs/images
 
 locks: $(VENV)/dev.stamp
 	$(UV_COMPILE) pyproject.toml --extra server --extra postgres --group build -o requirements/run.txt

@@ -143,6 +143,19 @@ async def test_the_thief_s_address_would_tell(browser: Browser, dev: DevServer) 
         await expect(card.locator(".verdict-word")).to_have_text("It went through")
 
 
+async def test_all_attacks_can_run_one_after_the_other(browser: Browser, dev: DevServer) -> None:
+    async with window(browser) as context:
+        reader = await Reader.open(dev, context)
+        await reader.press("Run them all")
+        await reader.sign_in(reader.page.locator("#attack-other_audience .verdict"))
+        await expect(reader.page.locator("#attack-other_audience .verdict")).to_be_visible()
+        await expect(reader.page.locator("#score")).to_have_text(f"{len(ATTACKS)} of 10 tried, {len(ATTACKS)} refused.")
+        await reader.page.get_by_role("button", name="Look again: Guess a verifier").click()
+        await expect(reader.page.locator("#attack-wrong_verifier .verdict-words")).to_contain_text("[pkce_mismatch]")
+        await expect(reader.page.locator(".verdict")).to_have_count(1)
+        assert [] == reader.complaints
+
+
 def words_in(script: str) -> list[tuple[str, str, str]]:
     """`name: ["…", "…"]` of a file of texts: the name and both strings."""
     text = (STATIC / script).read_text(encoding="utf-8")

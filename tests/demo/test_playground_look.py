@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser import DESKTOP, PHONE, window
+from tests.demo.picture import size_of, with_few_colours
 from tests.demo.reader import Reader
 from tests.dev_server import DevServer
 from tests.journeys.test_sample_app_look import AXE, faults_of
@@ -159,3 +161,35 @@ async def test_the_sample_app_leads_there_and_back(browser: Browser, dev: DevSer
         await expect(page.locator("#panel-title")).to_have_text("User access")
         await page.get_by_role("link", name="Sample app").click()
         await expect(page.get_by_role("heading", name="Notes", exact=True)).to_be_visible()
+
+
+async def test_the_pictures_of_the_readme_are_small_and_say_what_they_show() -> None:
+    root = Path(__file__).parents[2]
+    shown = re.findall(r'<img src="(docs/images/[^"]+)" width="\d+%" alt="([^"]+)">', (root / "README.md").read_text())
+    assert ["docs/images/playground-desktop.png", "docs/images/playground-phone.png"] == [path for path, _ in shown]
+    assert [1440, 390] == [size_of((root / path).read_bytes())[0] for path, _ in shown]
+    assert [] == [path for path, alt in shown if (root / path).stat().st_size > 150 * 1024 or len(alt) < 80]
+
+
+async def test_a_picture_with_few_colours_is_the_same_picture(browser: Browser) -> None:
+    async with window(browser, width=PHONE) as context:
+        page = await context.new_page()
+        await page.set_content("<body style='background: linear-gradient(red, blue)'><h1>One</h1>")
+        before = await page.screenshot()
+        after = with_few_colours(before)
+        await page.set_content("<canvas>")
+        difference = await page.evaluate(
+            """async pictures => {
+                const pixels = async base64 => {
+                    const answer = await fetch(`data:image/png;base64,${base64}`);
+                    const picture = await createImageBitmap(await answer.blob());
+                    const canvas = new OffscreenCanvas(picture.width, picture.height).getContext("2d");
+                    canvas.drawImage(picture, 0, 0);
+                    return canvas.getImageData(0, 0, picture.width, picture.height).data;
+                };
+                const [before, after] = await Promise.all(pictures.map(pixels));
+                return before.reduce((most, part, at) => Math.max(most, Math.abs(part - after[at])), 0);
+            }""",
+            [base64.b64encode(picture).decode() for picture in (before, after)],
+        )
+        assert (size_of(before), True) == (size_of(after), 0 < difference < 24)

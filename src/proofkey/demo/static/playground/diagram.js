@@ -38,9 +38,23 @@ export function drawDiagram(onPick) {
   by("rows").replaceChildren(...STEPS.map((step, place) => row(step, place, onPick)));
 }
 
+/** Let the messages that passed at the issuer, and on the way there and back, arrive one after the other. */
+export function showArrival() {
+  [...by("rows").children].slice(2, 6).forEach((item) => item.classList.add("arriving", "back"));
+}
+
+/** A message that is not in the protocol: the thief's, after the code. Null takes it away. */
+export function showThiefRow(result) {
+  by("rows").querySelector(".thief-row")?.remove();
+  if (result === null) return;
+  const label = make("p", { class: "label" }, make("span", { class: "number evil", text: "!" }), `The thief: ${result.refused ? "refused" : "let in"}`);
+  const row = make("li", { class: "thief-row arriving" }, label, make("span", { class: "arrow", "aria-hidden": "true" }));
+  by("rows").children[5].after(row);
+}
+
 /** Show how far the walk is, and which step is looked at. */
 export function showProgress(walk, shown) {
-  [...by("rows").children].forEach((item, place) => {
+  [...by("rows").querySelectorAll(".row")].forEach((item, place) => {
     const number = place + 1;
     const passed = STEPS[place].hasPassed?.(walk) ?? walk.reached >= number;
     const state = passed ? "done" : walk.reached >= number ? "ready" : "later";

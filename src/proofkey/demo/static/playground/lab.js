@@ -18,7 +18,7 @@ const GROUPS = {
 function lawBlock(number) {
   const { title, text } = LAWS[number];
   const name = number === "guard" ? "At the API" : `Law ${number}`;
-  return make("section", { class: "law" }, make("p", { class: "law-name", text: name }), make("h5", { text: title }), paragraph(text));
+  return make("section", { class: "law" }, make("p", { class: "law-name", text: name }), make("p", { class: "law-title", text: title }), paragraph(text));
 }
 
 function manualBlock(slug, told) {
@@ -45,7 +45,7 @@ function aftermath(result) {
   return make(
     "section",
     { class: "aftermath" },
-    make("h5", { text: "What died of it" }),
+    make("p", { class: "law-title", text: "What died of it" }),
     make("ul", {}, list(["the grant: this sign-in, with everything it gave", ...died], "dead"), list(outlived, "alive")),
     make("p", { class: "fine", text: "The sign-in was the attack's own. Your walk above still stands, and the person stays signed in at the issuer: only this one authorization ended." }),
   );
@@ -132,13 +132,24 @@ async function drawCard(attack, lab) {
 
 /** Draw all cards; *lab* can `begin` an attack and `restart` the walk. */
 export async function drawLab(given) {
-  const lab = { ...given, redraw: () => ATTACKS.forEach((attack) => fill(attack, lab)) };
+  const redraw = () => {
+    ATTACKS.forEach((attack) => fill(attack, lab));
+    showScore();
+  };
+  const lab = { ...given, redraw };
   const groups = Object.entries(GROUPS).map(async ([group, told]) => {
     const cards = ATTACKS.filter((attack) => attack.group === group).map((attack) => drawCard(attack, lab));
     return make("section", { class: "group" }, make("h3", { text: group }), paragraph(told, "fine"), make("div", { class: "cards" }, await Promise.all(cards)));
   });
   by("attacks").replaceChildren(...(await Promise.all(groups)));
   lab.redraw();
+}
+
+/** How many were tried, and how they ended. */
+function showScore() {
+  const results = ATTACKS.map((attack) => resultOf(attack.id)).filter(Boolean);
+  const refused = results.filter((result) => result.refused).length;
+  by("score").textContent = results.length ? `${results.length} of ${ATTACKS.length} tried, ${refused} refused.` : "";
 }
 
 /** Bring the attack that has just run into view, and the keyboard to it. */
@@ -148,23 +159,25 @@ export function revealAttack(id) {
   card.querySelector("h4").focus({ preventScroll: true });
 }
 
-/** In the walk itself: two attacks on the code that has just arrived; *attackHere* runs one. */
-export function showThief(attackHere) {
+/** In the walk itself: two attacks on the code that has just arrived; *attackHere* runs one, *onRefused* hears of it. */
+export function showThief(attackHere, onRefused) {
   const place = make("div", { class: "result", "aria-live": "polite" });
+  const section = make("section", { class: "stolen" });
   const buttons = ["no_verifier", "wrong_verifier"].map((id) => {
     const attack = ATTACKS.find((one) => one.id === id);
     const run = async () => {
-      place.replaceChildren(...showResult({ ...attack, isInline: true }, await attackHere(attack)));
-      place.scrollIntoView({ block: "start" });
+      const result = await attackHere(attack);
+      onRefused(result);
+      place.replaceChildren(...showResult({ ...attack, isInline: true }, result));
+      section.scrollIntoView({ block: "start" });
     };
     return make("button", { type: "button", class: "attack-button", text: attack.title, on: { click: run } });
   });
-  return make(
-    "section",
-    { class: "stolen" },
+  section.append(
     make("h3", { text: "Stop: be the thief for a moment" }),
     paragraph("You read the code over somebody's shoulder. Use it, before the app does."),
     make("div", { class: "buttons" }, buttons),
     place,
   );
+  return section;
 }

@@ -1,9 +1,10 @@
 // The playground: walks through the flow with the reader, and then lets them attack it.
 
-import { redirectResult, runAttack } from "./errands.js";
+import { ATTACKS } from "./attacks.js";
 import { showBoard } from "./board.js";
-import { drawDiagram, showProgress } from "./diagram.js";
-import { by, make, paragraph } from "./element.js";
+import { drawDiagram, showArrival, showProgress, showThiefRow } from "./diagram.js";
+import { by, paragraph } from "./element.js";
+import { attackNamed, redirectResult, runAttack } from "./errands.js";
 import { authorizationParameters, authorizationUrl, bearerRequest, discover, makeSecrets, redemption, tokenRequest } from "./flow.js";
 import { send } from "./http.js";
 import { drawLab, revealAttack, showThief } from "./lab.js";
@@ -11,7 +12,7 @@ import { PARTIES } from "./parties.js";
 import { STEPS } from "./steps.js";
 import { decode } from "./token.js";
 import { codeLeft, viewOf } from "./views.js";
-import { beginAgain, beginErrand, keepResult, note, takeErrand, walk } from "./walk.js";
+import { beginAgain, beginErrand, enqueue, keepResult, note, queue, takeErrand, walk } from "./walk.js";
 
 let config;
 let metadata;
@@ -45,7 +46,7 @@ function way({ from, to, front }) {
 
 /** On a phone the panel stands right below the row it belongs to, and the board inside it. */
 function placePanel() {
-  const home = narrow.matches ? by("rows").children[shown - 1] : by("stage");
+  const home = narrow.matches ? by("rows").querySelectorAll(".row")[shown - 1] : by("stage");
   if (by("panel").parentElement !== home) home.append(by("panel"));
   if (narrow.matches) by("actions").before(by("board"));
   else by("stage").after(by("board"));
@@ -53,7 +54,7 @@ function placePanel() {
 
 /** Bring the beginning of the step into view, where it is not. */
 function bringIntoView() {
-  const place = narrow.matches ? by("rows").children[shown - 1] : by("stage");
+  const place = narrow.matches ? by("rows").querySelectorAll(".row")[shown - 1] : by("stage");
   if (narrow.matches || place.getBoundingClientRect().top < 0) place.scrollIntoView({ block: "start" });
   by("panel-title").focus({ preventScroll: true });
 }
@@ -64,7 +65,7 @@ function nextOf(step) {
   if (step === 6 && answer?.error !== undefined) return ["Begin again", restart];
   if (step === 7 && exchanges.token?.response.status >= 400) return ["Fetch a fresh code", fetchFreshCode];
   if (step === 7 && exchanges.token === undefined && codeLeft(walk()) === 0) return ["Fetch a fresh code", fetchFreshCode];
-  if (step === 11) return ["Begin again", restart];
+  if (step === 11) return ["Now break it", toTheAttacks];
   if (step < reached || STEPS[step - 1].hasPassed?.(walk())) return ["Next", () => show(step + 1)];
   const actions = { 1: throwDice, 3: leave, 7: sendTokenRequest, 10: callApi };
   return [STEPS[step - 1].next, actions[step] ?? (() => reach(step + 1))];
@@ -81,7 +82,7 @@ async function render({ focus = false } = {}) {
   by("panel-step").textContent = `Step ${shown} of 11 · ${way(step)}`;
   by("panel-title").textContent = step.title;
   const claims = walk().tokens ? decode(walk().tokens.id_token)?.claims : null;
-  const context = { config, metadata, walk: walk(), claims, thief: () => showThief(attackHere) };
+  const context = { config, metadata, walk: walk(), claims, thief: () => showThief(attackHere, showThiefRow) };
   by("panel-body").replaceChildren(paragraph(step.told, "lead"), ...(await viewOf(shown, context)).filter(Boolean));
   renderNext();
   by("back").disabled = shown === 1;
@@ -140,8 +141,14 @@ async function callApi() {
   await reach(11);
 }
 
+function toTheAttacks() {
+  by("lab").scrollIntoView();
+  by("lab-title").focus({ preventScroll: true });
+}
+
 async function restart() {
   beginAgain();
+  showThiefRow(null);
   await show(1);
 }
 
@@ -158,6 +165,18 @@ async function begin(attack) {
   const url = authorizationUrl(metadata, { ...authorizationParameters(config, secrets), ...changes });
   beginErrand({ attack: attack.id, secrets, url });
   location.assign(url);
+}
+
+/** One attack after the other, without the one that needs a tab of its own. */
+async function beginAll() {
+  enqueue(ATTACKS.filter((attack) => attack.needs !== "window").map((attack) => attack.id));
+  await beginNext();
+}
+
+async function beginNext() {
+  const [next, ...later] = queue();
+  enqueue(later);
+  await begin(attackNamed(next));
 }
 
 /** The answer in the address bar, taken out of it at once. */
@@ -200,16 +219,26 @@ async function start() {
     config = await (await fetch("/playground/config.json", { cache: "no-store" })).json();
     metadata = await discover(config.issuer);
     drawDiagram((number) => act(() => show(number)));
+    const following = queue();
+    enqueue([]);
     const attacked = came && (await receive(came));
+    if (attacked && following.length) {
+      by("panel-title").textContent = `Attacking: ${attackNamed(following[0]).title} …`;
+      enqueue(following);
+      await beginNext();
+      return;
+    }
     shown = walk().shown ?? 1;
     by("to-app").hidden = !config.has_app;
     await render({ focus: came !== null && !attacked });
     await drawLab({ config, metadata, begin: (attack) => act(() => begin(attack)), restart: () => act(restart) });
     if (attacked) revealAttack(attacked);
+    else if (came) showArrival();
   });
 }
 
 by("back").addEventListener("click", () => act(() => show(shown - 1)));
+by("all-attacks").addEventListener("click", () => act(beginAll));
 by("restart").addEventListener("click", () => act(restart));
 by("in-full").addEventListener("change", (event) => document.body.classList.toggle("in-full", event.target.checked));
 narrow.addEventListener("change", placePanel);

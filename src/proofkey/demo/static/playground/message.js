@@ -2,7 +2,7 @@
 
 import { make, words } from "./element.js";
 import { asCurl } from "./http.js";
-import { NOTES } from "./notes.js";
+import { ANSWER_NOTES, NOTES } from "./notes.js";
 import { colour } from "./values.js";
 
 function line(text, note, values, options = {}) {
@@ -36,7 +36,7 @@ function bodyLines({ json, body }, values) {
   const members = Object.entries(json);
   const inside = members.map(([name, value], place) => {
     const comma = place < members.length - 1 ? "," : "";
-    return line(`  "${name}": ${JSON.stringify(value)}${comma}`, NOTES[name], values, { class: "pair" });
+    return line(`  "${name}": ${JSON.stringify(value)}${comma}`, ANSWER_NOTES[name], values, { class: "pair" });
   });
   return [line("{", null, values), ...inside, line("}", null, values)];
 }

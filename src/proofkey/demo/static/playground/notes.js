@@ -41,6 +41,13 @@ export const NOTES = {
   notes: "What all of this was for.",
 };
 
+/** The same in answers, where a name means something else there. */
+export const ANSWER_NOTES = {
+  ...NOTES,
+  scope: "What the token opens: what was asked for, as far as it was allowed.",
+  refresh_token: "For the next token, from the issuer alone. Each use replaces it.",
+};
+
 /** What is said about a claim (RFC 7519 §4.1, OpenID Connect Core §2 and §5.1, RFC 9068 §2.2). */
 export const CLAIMS = {
   alg: "The signature's algorithm. The page pins it; the token does not choose.",

@@ -34,7 +34,7 @@ function userAccess({ config }) {
 }
 
 function experiment({ walk }) {
-  const input = make("input", { id: "try", value: walk.secrets.verifier, spellcheck: "false", autocomplete: "off", maxlength: "128" });
+  const input = make("textarea", { id: "try", rows: "2", spellcheck: "false", autocomplete: "off", maxlength: "128", text: walk.secrets.verifier });
   const output = make("output", { for: "try", translate: "no" });
   const show = async () => output.replaceChildren(coloured("challenge", await challengeFor(input.value)));
   input.addEventListener("input", show);
@@ -184,7 +184,7 @@ function apiAnswer({ walk }) {
   return [
     make("ul", { class: "paper", "aria-label": "Your notes" }, notes.map((text) => make("li", { text }))),
     showResponse(response, "Resource server → Client application", valuesOf(walk)),
-    paragraph("Eleven messages, and nobody has what they should not. Now try to break it: the attacks stand below.", "callout"),
+    paragraph("Eleven messages, and nobody has what they should not. Now try to break it.", "callout"),
   ];
 }
 

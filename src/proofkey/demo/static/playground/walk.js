@@ -54,6 +54,14 @@ export function takeErrand(state) {
   return errand;
 }
 
+/** The attacks that are to follow by themselves, by name. */
+export const queue = () => kept.queue ?? [];
+
+export function enqueue(attacks) {
+  kept.queue = attacks;
+  write();
+}
+
 /** What an attack showed, by its name; undefined before it ran. */
 export const resultOf = (attack) => kept.results[attack];
 
