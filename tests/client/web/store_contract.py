@@ -153,8 +153,11 @@ class SessionStoreContract:
     async def test_two_stores_see_the_same(self, store: SessionStore, second: SessionStore) -> None:
         await store.start_session(session(), now=NOON)
         assert session() == await second.find_session(key("alice's"))
-        both = (each.claim_refresh(key("alice's"), expected_version=0, claimed_until=NOON + 9, now=NOON)
-                for each in (store, second) for _ in range(CALLERS))  # fmt: skip
+        both = (
+            each.claim_refresh(key("alice's"), expected_version=0, claimed_until=NOON + 9, now=NOON)
+            for each in (store, second)
+            for _ in range(CALLERS)
+        )
         assert Counter({False: 2 * CALLERS - 1, True: 1}) == await at_once(*both)
 
     async def test_what_is_over_is_purged_and_nothing_else(self, store: SessionStore) -> None:

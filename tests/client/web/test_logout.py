@@ -18,7 +18,7 @@ async def test_a_form_signs_out_here_and_at_the_issuer(app: SignIn, web_dev: Dev
         answer = await alice.http.post(alice.at("/auth/logout"), data={"csrf": token}, headers=form)
         sent = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
         assert {"signed_in": False} == await alice.session()
-        assert {"id_token_hint", "client_id", "post_logout_redirect_uri", "state"} == set(sent)
+        assert {"id_token_hint", "post_logout_redirect_uri", "state"} == set(sent)
         page = await alice.follow(answer)
         assert (200, "/ nobody") == (page.status_code, page.text)
         again = await alice.go("/auth/login")

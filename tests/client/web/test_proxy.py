@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -114,7 +115,9 @@ async def test_cookies_credentials_and_words_of_other_proxies_stay_here(alice: W
         "/api/a\x7f",
     ],
 )
-async def test_a_path_with_two_readings_goes_nowhere(proxied: SignIn, alice: WebBrowser, notes: SampleApi, path: str) -> None:  # fmt: skip
+async def test_a_path_with_two_readings_goes_nowhere(
+    proxied: SignIn, alice: WebBrowser, notes: SampleApi, path: str
+) -> None:
     from urllib.parse import unquote
 
     cookie = "; ".join(f"{name}={value}" for name, value in alice.http.cookies.items())
@@ -123,20 +126,23 @@ async def test_a_path_with_two_readings_goes_nowhere(proxied: SignIn, alice: Web
     assert b"[proxied_path_ambiguous]" in answer["body"]
 
 
-async def raw(app: SignIn, method: str, raw_path: str, path: str, cookie: str, **more: str) -> dict[str, object]:
+async def raw(
+    app: SignIn, method: str, raw_path: str, path: str, cookie: str, *, messages: Any = (), **more: str
+) -> dict[str, Any]:
     """A request as a server hands it over, with a path no client would send."""
     headers = [(b"cookie", cookie.encode()), *((name.encode(), value.encode()) for name, value in more.items())]
     scope = {"type": "http", "method": method, "path": path, "raw_path": raw_path.encode("latin-1"), "headers": headers}
-    told: dict[str, object] = {"status": 0, "body": b"", "headers": []}
+    left = list(messages) or [{"type": "http.request", "body": b"", "more_body": False}]
+    told: dict[str, Any] = {"status": 0, "body": b"", "headers": []}
 
     async def receive() -> dict[str, object]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return left.pop(0)
 
     async def send(message: dict[str, object]) -> None:
         if message["type"] == "http.response.start":
             told.update(status=message["status"], headers=message["headers"])
         else:
-            told["body"] = told["body"] + message.get("body", b"")  # type: ignore[operator]
+            told["body"] = told["body"] + message.get("body", b"")
 
     await app({**scope, "query_string": b""}, receive, send)  # type: ignore[arg-type]
     return told
@@ -170,6 +176,17 @@ async def test_large_bodies_are_streamed_and_bounded(alice: WebBrowser, notes: S
     assert {"target": "/v1/file", "size": 150_000} == large.json()
     too_large = await alice.fetch("PUT", "/api/file", content=b"x" * 200_001, x_csrf_token=token)
     assert (413, True) == (too_large.status_code, "[proxied_body_too_large]" in too_large.text)
+
+
+async def test_a_body_that_breaks_off_is_not_taken_for_whole(
+    proxied: SignIn, alice: WebBrowser, notes: SampleApi
+) -> None:
+    cookie = "; ".join(f"{name}={value}" for name, value in alice.http.cookies.items())
+    messages = [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
+    told = await raw(
+        proxied, "POST", "/api/notes", "/api/notes", cookie, messages=messages, **{"x-csrf-token": await csrf(alice)}
+    )
+    assert ([], 400, True) == (notes.sent, told["status"], b"[proxied_body_incomplete]" in told["body"])
 
 
 async def test_an_answer_without_end_is_cut(alice: WebBrowser, notes: SampleApi) -> None:
@@ -250,7 +267,10 @@ async def test_methods_that_are_not_forwarded_are_refused(alice: WebBrowser, not
 
 
 async def test_a_websocket_is_refused_clearly(proxied: SignIn) -> None:
-    for extensions, expected in (({}, "websocket.close"), ({"websocket.http.response": {}}, "websocket.http.response.start")):  # fmt: skip
+    for extensions, expected in (
+        ({}, "websocket.close"),
+        ({"websocket.http.response": {}}, "websocket.http.response.start"),
+    ):
         sent: list[dict[str, object]] = []
 
         async def receive() -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from proofkey.client.web import Api, RedisStore, SessionStore, SignIn, SqliteStore
+from proofkey.client.web.transaction import hash_cookie
 from tests.client.web.browser import WebBrowser
 from tests.client.web.clock import HOUR, MINUTE, ForwardClock
 from tests.client.web.sample_api import SampleApi, sample_api
@@ -135,7 +137,10 @@ async def test_an_issuer_that_does_not_answer_signs_nobody_out(workers: Workers,
         assert [200] == await ask(alice, 1)
 
 
-async def test_a_grant_that_ended_ends_the_session(workers: Workers, tmp_path: Path) -> None:
+async def test_a_grant_that_ended_ends_the_session(
+    workers: Workers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "proofkey.client.web")
     app = workers.worker(SqliteStore(tmp_path / "s.db"))
     async with browser_of(app) as alice:
         await alice.sign_in()
@@ -146,10 +151,14 @@ async def test_a_grant_that_ended_ends_the_session(workers: Workers, tmp_path: P
         workers.clock.turn(HOUR)
         answer = await alice.fetch("GET", "/api/notes")
         assert (401, "login_required") == (answer.status_code, answer.json()["error"])
+        assert "signed out: refresh_token_refused" in caplog.text
         assert {"signed_in": False} == await alice.session()
 
 
-async def test_without_a_refresh_token_the_person_signs_in_again(web_dev: DevServer) -> None:
+async def test_without_a_refresh_token_the_person_signs_in_again(
+    web_dev: DevServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "proofkey.client.web")
     clock = ForwardClock()
     with sample_api() as api:
         apis = {"/api": Api(url=api.url, resource="http://127.0.0.1:1")}
@@ -162,6 +171,7 @@ async def test_without_a_refresh_token_the_person_signs_in_again(web_dev: DevSer
             clock.turn(5 * MINUTE)
             assert [401] == await ask(alice, 1)
         await app.close()
+    assert "signed out: session_without_refresh_token" in caplog.text
 
 
 async def without_refresh_token(site: Any) -> None:
@@ -236,3 +246,35 @@ async def test_the_application_itself_gets_a_good_token(web_dev: DevServer) -> N
         await alice.go("/")
     await app.close()
     assert (4, 2) == (len(tokens), len(set(tokens)))
+
+
+async def test_a_worker_that_hangs_keeps_nobody_waiting_for_ever(
+    workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proofkey.client.web.refresh.PAUSES", (0.0, 0.01, 0.01))
+    app = workers.worker(SqliteStore(tmp_path / "s.db"))
+    async with browser_of(app) as alice:
+        await alice.sign_in()
+        workers.clock.turn(HOUR)
+        opened = await app.opened()
+        key = hash_cookie(alice.http.cookies[opened.site.session_cookie.name])
+        claim = {"expected_version": 0, "claimed_until": workers.clock() + HOUR, "now": workers.clock()}
+        assert await opened.site.store.claim_refresh(key, **claim)
+        answer = await alice.fetch("GET", "/api/notes")
+        assert (503, True) == (answer.status_code, "[refresh_busy]" in answer.text)
+        await opened.site.store.release_refresh(key, expected_version=0)
+        assert [200] == await ask(alice, 1)
+
+
+async def test_an_api_the_application_may_not_use_signs_nobody_out(web_dev: DevServer) -> None:
+    apis = {
+        "/api": Api(url="http://127.0.0.1:1", resource="http://127.0.0.1:1"),
+        "/other": Api(url="http://127.0.0.1:1", resource="https://not-ours.example"),
+    }
+    app = sign_in_at(web_dev, apis=apis)
+    async with browser_of(app) as alice:
+        await alice.sign_in()
+        answer = await alice.fetch("GET", "/other/notes")
+        assert (503, True) == (answer.status_code, "[refresh_refused]" in answer.text)
+        assert (await alice.session())["signed_in"]
+    await app.close()

@@ -6,7 +6,7 @@ from proofkey.client.web.api import Api
 from proofkey.client.web.asgi import SignIn
 from proofkey.client.web.message import Scope as Scope
 from proofkey.client.web.refresh import SessionEnded, TokensUnavailable
-from proofkey.client.web.require_login import require_login, session_of
+from proofkey.client.web.require_login import ask_for_login, require_login, session_of
 from proofkey.client.web.session import SESSION, Session
 from proofkey.client.web.store.contract import SessionStore, StoredSession, StoreUnavailable
 from proofkey.client.web.store.memory import MemoryStore
@@ -28,6 +28,7 @@ __all__ = [
     "StoreUnavailable",
     "StoredSession",
     "TokensUnavailable",
+    "ask_for_login",
     "require_login",
     "session_of",
 ]

@@ -101,16 +101,18 @@ class SignIn:
             return
         request = Request(scope, receive)
         try:
-            response = await self._answer(request, send)
+            answer = await self._answer(request, send)
         except (Refusal, StoreUnavailable) as failure:
-            response = self._refused(failure, request)
-        if response is not None and scope["type"] == "websocket":
+            answer = self._refused(failure, request)
+        if isinstance(answer, Response) and scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1013})
-        elif response is not None:
-            await response(scope, receive, send)
+        elif isinstance(answer, Response):
+            await answer(scope, receive, send)
+        elif answer is not None:
+            await self._app(answer, receive, send)
 
-    async def _answer(self, request: Request, send: Send) -> Response | None:
-        """The response, or None once something else has answered."""
+    async def _answer(self, request: Request, send: Send) -> Response | Scope | None:
+        """The response; or the scope for the application, whose own failures are its own; None once it is answered."""
         endpoint = self._endpoints.get(request.path) if request.scope["type"] == "http" else None
         prefix = proxy.find_prefix(self._apis, request.path)
         if prefix is not None and request.scope["type"] == "websocket":
@@ -123,8 +125,7 @@ class SignIn:
             return await proxy.forward(opened.site, opened.upstreams[prefix], prefix, request, send)
         session = await self._find_session(opened.site, request)
         ask = partial(proxy.ask_for_login, opened.site, request)
-        await self._app({**request.scope, SESSION: session, ASK: ask}, request.receive, send)
-        return None
+        return {**request.scope, SESSION: session, ASK: ask}
 
     async def _find_session(self, site: Site, request: Request) -> Session | None:
         recognised = await recognise(site, request) if has_session(request, site.addresses.origin) else None

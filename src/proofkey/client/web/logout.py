@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hmac
 import logging
-from urllib.parse import urlencode
 
 from proofkey.client.messages import ResponseRefused, ServerRefused
+from proofkey.client.protocol import logout_url
 from proofkey.client.web.callback import LoginRefused
 from proofkey.client.web.cookie import Cookie
 from proofkey.client.web.csrf import FIELD, HEADER, CsrfRefused, check_token, is_from_elsewhere
@@ -60,17 +60,15 @@ async def _end_at_issuer(site: Site, recognised: Recognised, state: str) -> str 
     except (ResponseRefused, ServerRefused) as refusal:
         _log.warning("sign-out did not reach the issuer: %s", refusal.reason)
         return None
-    if metadata.end_session_endpoint is None:
-        return None
     hint = recognised.contents.id_token
-    parameters = {
-        **({"id_token_hint": hint} if hint else {}),
-        "client_id": site.issuer.registration.client_id,
-        "post_logout_redirect_uri": site.post_logout_redirect_uri,
-        "state": state,
-    }
-    mark = "&" if "?" in metadata.end_session_endpoint else "?"
-    return f"{metadata.end_session_endpoint}{mark}{urlencode(parameters)}"
+    if metadata.end_session_endpoint is None or hint is None:
+        return None
+    return logout_url(
+        metadata.end_session_endpoint,
+        id_token_hint=hint,
+        post_logout_redirect_uri=site.post_logout_redirect_uri,
+        state=state,
+    )
 
 
 async def come_back(site: Site, request: Request) -> Response:

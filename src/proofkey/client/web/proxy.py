@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ class AnswerCut(ConnectionError):
     """An answer that was begun and cannot be brought to its end: the connection must be closed, not ended well."""
 
 
+_log = logging.getLogger("proofkey.client.web")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -57,7 +59,8 @@ async def forward(site: Site, upstream: Upstream, prefix: str, request: Request,
             if asked is not None:
                 return _step_up(site, request, who, asked)
             await _stream(prefix, upstream, url, answer, send)
-    except SessionEnded:
+    except SessionEnded as ended:
+        _log.info("signed out: %s", ended.reason)
         return ask_for_login(site, request)
     return None
 

@@ -30,7 +30,15 @@ def session_of(request: Any) -> Session | None:
 
 
 def ask_for_login(request: Any) -> Response:
-    """What a person or a script gets who is not signed in; an ASGI application, so a Starlette response as well."""
+    """What a person or a script gets who is not, or not any more, signed in: an ASGI application, so a Starlette response.
+
+    >>> from proofkey.client.web import SessionEnded, ask_for_login, session_of
+    >>> async def notes(request):
+    ...     try:
+    ...         token = await session_of(request).access_token()
+    ...     except SessionEnded:
+    ...         return ask_for_login(request)
+    """
     scope = request if isinstance(request, Mapping) else request.scope
     ask: Callable[[], Response] = scope[ASK]
     return ask()

@@ -1,0 +1,212 @@
+"""Which logout tokens end sessions (OpenID Connect Back-Channel Logout 1.0 §2.6), by rule and at the endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from proofkey import jose
+from proofkey.client.logout_token import EVENT, LogoutNotice, LogoutTokenRefused, check_logout_token, check_typ
+from proofkey.client.web import MemoryStore, SignIn, StoredSession
+from proofkey.client.web.session import session_key_of
+from tests.client.web.browser import WebBrowser
+from tests.client.web.clock import HOUR, ForwardClock
+from tests.client.web.web_app import REDIRECT_URI, browser_of, greet
+from tests.guard.sample_issuer import KEY, OTHER_KEY, SampleIssuer
+from tests.listening import bind, listening, url_of
+
+NOON = 1_795_262_400_000
+CLAIMS: dict[str, Any] = {
+    "iss": "https://login.example",
+    "aud": "notes",
+    "iat": NOON // 1_000,
+    "exp": NOON // 1_000 + 120,
+    "jti": "j1",
+    "events": {EVENT: {}},
+    "sid": "s1",
+    "sub": "alice",
+}
+
+
+def changed(**claims: Any) -> dict[str, Any]:
+    """`None` takes one out."""
+    return {name: value for name, value in {**CLAIMS, **claims}.items() if value is not None}
+
+
+def check(claims: dict[str, Any], now: int = NOON) -> LogoutNotice:
+    return check_logout_token(claims, expected_issuer="https://login.example", expected_client_id="notes", now=now)
+
+
+def test_a_good_logout_token_names_whom_it_ends() -> None:
+    until = NOON + 120_000 + 60_000
+    assert LogoutNotice("s1", "alice", "j1", until) == check(CLAIMS)
+    assert LogoutNotice(None, "alice", "j1", until) == check(changed(sid=None, aud=["other", "notes"]))
+    assert LogoutNotice("s1", None, "j1", until) == check(changed(sub=None))
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"iss": "https://evil.example"}, "logout_token_issuer_differs"),
+        ({"aud": "other"}, "logout_token_audience_differs"),
+        ({"aud": ["other"]}, "logout_token_audience_differs"),
+        ({"aud": None}, "logout_token_audience_differs"),
+        ({"events": None}, "logout_token_event_missing"),
+        ({"events": {}}, "logout_token_event_missing"),
+        ({"events": {EVENT: True}}, "logout_token_event_missing"),
+        ({"events": [EVENT]}, "logout_token_event_missing"),
+        ({"nonce": "n"}, "logout_token_with_nonce"),
+        ({"iat": None}, "logout_token_times_malformed"),
+        ({"exp": None}, "logout_token_times_malformed"),
+        ({"exp": "1795262500"}, "logout_token_times_malformed"),
+        ({"iat": True}, "logout_token_times_malformed"),
+        ({"iat": NOON // 1_000 + 3_600, "exp": NOON // 1_000 + 7_200}, "logout_token_expired"),
+        ({"iat": NOON // 1_000 - 7_200, "exp": NOON // 1_000 - 3_600}, "logout_token_expired"),
+        ({"sid": None, "sub": None}, "logout_token_about_nobody"),
+        ({"sid": 5}, "logout_token_about_nobody"),
+        ({"sid": "", "sub": ""}, "logout_token_about_nobody"),
+        ({"jti": None}, "logout_token_about_nobody"),
+        ({"jti": 1}, "logout_token_about_nobody"),
+    ],
+)
+def test_any_other_ends_nothing(claims: dict[str, Any], reason: str) -> None:
+    with pytest.raises(LogoutTokenRefused) as refused:
+        check(changed(**claims))
+    assert reason == refused.value.reason
+
+
+@pytest.mark.parametrize(
+    ("typ", "reason"),
+    [("logout+jwt", None), ("application/logout+jwt", None), ("JWT", None), ("at+jwt", "logout_token_typ_differs")],
+)
+def test_a_type_that_is_named_must_fit(typ: str, reason: str | None) -> None:
+    token = KEY.sign(typ, CLAIMS)
+    if reason is None:
+        check_typ(token)
+        return
+    with pytest.raises(LogoutTokenRefused, match=reason):
+        check_typ(token)
+
+
+@pytest.mark.parametrize("token", ["", "x", "e30", "W10.e30.x", "!!.e30.x", "." * 10])
+def test_what_is_no_jwt_is_refused(token: str) -> None:
+    if token == "e30":
+        check_typ(token)  # an empty header names no type; its signature is looked at next
+        return
+    with pytest.raises(LogoutTokenRefused, match="logout_token_malformed"):
+        check_typ(token)
+
+
+@pytest.fixture
+def issuer() -> Iterator[SampleIssuer]:
+    """An issuer that listens, with two keys."""
+    listener = bind()
+    sample = SampleIssuer(url_of(listener))
+    sample.metadata |= {
+        "authorization_endpoint": f"{sample.issuer}/authorize",
+        "token_endpoint": f"{sample.issuer}/token",
+        "code_challenge_methods_supported": ["S256"],
+    }
+    with listening(sample, listener):
+        yield sample
+
+
+class Receiver:
+    """An application with four sessions of two people, and the endpoint that ends them."""
+
+    def __init__(self, issuer: SampleIssuer) -> None:
+        self.issuer, self.store, self.clock = issuer.issuer, MemoryStore(), ForwardClock()
+        self.app = SignIn(
+            greet,
+            issuer=issuer.issuer,
+            client_id="notes",
+            client_secret="s" * 32,
+            redirect_uri=REDIRECT_URI,
+            store=self.store,
+            clock=self.clock,
+        )
+
+    async def begin(self) -> None:
+        """The sessions."""
+        now = self.clock()
+        for name, subject, sid in (
+            ("a1", "alice", "s1"),
+            ("a2", "alice", "s2"),
+            ("a3", "alice", None),
+            ("b1", "bob", "s1b"),
+        ):
+            sid_key = None if sid is None else session_key_of(self.issuer, "sid", sid)
+            kept = StoredSession(
+                name.encode(), sid_key, session_key_of(self.issuer, "sub", subject), "", now + HOUR, now + HOUR
+            )
+            await self.store.start_session(kept, now=now)
+
+    async def left(self) -> list[str]:
+        """Which sessions are still there."""
+        return [name for name in ("a1", "a2", "a3", "b1") if await self.store.find_session(name.encode())]
+
+    def token(self, key: jose.SigningKey = KEY, typ: str = "logout+jwt", **claims: Any) -> str:
+        """A logout token of now."""
+        now = self.clock() // 1_000
+        return key.sign(typ, changed(**{"iss": self.issuer, "iat": now, "exp": now + 120, **claims}))
+
+    async def post(self, token: str, browser: WebBrowser) -> tuple[int, str]:
+        """Deliver it as issuers do: without cookies or Origin."""
+        answer = await browser.http.post(browser.at("/auth/backchannel-logout"), data={"logout_token": token})
+        assert "no-store" == answer.headers["cache-control"]
+        return answer.status_code, answer.text
+
+
+async def test_a_sid_ends_that_session_alone_and_a_sub_all_of_them(issuer: SampleIssuer) -> None:
+    receiver = Receiver(issuer)
+    await receiver.begin()
+    async with browser_of(receiver.app) as browser:
+        assert (200, "") == await receiver.post(receiver.token(jti="1"), browser)
+        assert ["a2", "a3", "b1"] == await receiver.left()
+        assert (200, "") == await receiver.post(receiver.token(jti="2", sid=None), browser)
+        assert ["b1"] == await receiver.left()
+        assert (200, "") == await receiver.post(receiver.token(jti="3", sub="nobody", sid=None), browser)
+    await receiver.app.close()
+
+
+async def test_a_forged_or_replayed_logout_token_ends_nothing(issuer: SampleIssuer) -> None:
+    receiver = Receiver(issuer)
+    async with browser_of(receiver.app) as browser:
+        used = receiver.token(jti="used")
+        assert 200 == (await receiver.post(used, browser))[0]
+        await receiver.begin()
+        good = receiver.token(jti="good")
+        header, payload, signature = good.split(".")
+        unsigned = f"eyJhbGciOiJub25lIn0.{payload}."
+        forged = {
+            used: "[logout_token_replayed]",
+            receiver.token(OTHER_KEY): "[id_token_key_unknown]",
+            unsigned: "[id_token_unverifiable]",
+            f"{header}.{payload}.{signature[:-4]}AAAA": "[id_token_unverifiable]",
+            receiver.token(typ="at+jwt"): "[logout_token_typ_differs]",
+            receiver.token(aud="other"): "[logout_token_audience_differs]",
+            receiver.token(nonce="n"): "[logout_token_with_nonce]",
+            "": "[logout_token_missing]",
+        }
+        for token, expected in forged.items():
+            status, told = await receiver.post(token, browser)
+            assert (400, True) == (status, expected in told), (expected, told)
+        as_json = await browser.http.post(browser.at("/auth/backchannel-logout"), json={"logout_token": good})
+        assert (400, 405) == (as_json.status_code, (await browser.go("/auth/backchannel-logout")).status_code)
+        assert ["a1", "a2", "a3", "b1"] == await receiver.left()
+        assert 200 == (await receiver.post(good, browser))[0]
+    await receiver.app.close()
+
+
+async def test_a_logout_token_may_be_used_again_by_nobody_while_it_lives(issuer: SampleIssuer) -> None:
+    receiver = Receiver(issuer)
+    async with browser_of(receiver.app) as browser:
+        token = receiver.token()
+        assert 200 == (await receiver.post(token, browser))[0]
+        receiver.clock.turn(150_000)
+        assert 400 == (await receiver.post(token, browser))[0], "within the leeway"
+        receiver.clock.turn(60_000)
+        assert "[logout_token_expired]" in (await receiver.post(token, browser))[1]
+    await receiver.app.close()
