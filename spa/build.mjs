@@ -44,7 +44,8 @@ const bundle = async (names, plugins) => {
     plugins,
   });
   for (const { path, text } of outputFiles) {
-    const { code } = await minify(text, { module: true, ecma: 2020, compress: { passes: 3, inline: 1, unsafe_arrows: true } });
+    // One word for declarations in place of two compresses better; no string of ours holds that word.
+    const { code } = await minify(text.replace(/\bconst\b/g, "let"), { module: true, ecma: 2020, compress: { passes: 3, inline: 1, unsafe_arrows: true } });
     writeFileSync(path, code + "\n");
   }
 };

@@ -7,7 +7,7 @@ import { discovering, findKeys } from "./issuer.js";
 import { callKeeper } from "./keeper.js";
 import { openLogin, type LoginResult } from "./login.js";
 import type { ClientOptions, LoginOptions, LogoutOptions, Prover, TokenOptions } from "./options.js";
-import { addressOf, readTokens, safe, stateOf } from "./protocol.js";
+import { addressOf, readTokens, safe } from "./protocol.js";
 import { openSession, type AccessToken, type Events } from "./session.js";
 import { readMarker } from "./storage.js";
 
@@ -31,6 +31,8 @@ export interface Client {
   options: ClientOptions;
 }
 
+const FIRST_THINGS_FIRST = 100;
+
 /** Whoever bears the token may use it (RFC 6750). */
 const bearer: Prover = {
   type: "bearer",
@@ -45,25 +47,24 @@ export const createClient = (options: ClientOptions): Client => {
   const { clientId, dpop: prover = bearer } = options;
   const name = `proofkey:${options.issuer} ${clientId}`; // of channel, lock, marker and record alike
   const discover = discovering(options);
-  const keyOf = ({ resource = options.resource, scope }: TokenOptions): string => "" + formOf({ resource, scope });
+  // A login may name several resources, a token request names one (RFC 8707 §2.2): by default the first.
+  const keyOf = ({ resource = options.resource, scope }: LoginOptions): string =>
+    "" + formOf({ resource: [resource].flat()[0], scope });
   const session = openSession(options, name, prover, keyOf({}));
   const requestTokens = async (url: string, body: URLSearchParams): Promise<Record<string, unknown>> =>
     readTokens(await prover.attempt("POST", url, (headers) => ask(safe(url), { body, headers })), prover.type);
-  const { login, handleCallback } = openLogin(options, name, discover, prover, session, requestTokens);
-  const token = async (asked: TokenOptions = {}, stale?: AccessToken): Promise<AccessToken> =>
-    session.token(keyOf(asked), asked.renew ? await session.token(keyOf(asked)) : stale);
+  const { login, handleCallback, settled } = openLogin(options, name, discover, prover, session, requestTokens, keyOf);
+  // Whoever asks while an answer is being redeemed waits for it: components start in any order.
+  const token = async (asked: TokenOptions = {}, stale?: AccessToken): Promise<AccessToken> => {
+    await settled();
+    return session.token(keyOf(asked), stale ?? asked.renew);
+  };
 
-  // Whoever is about to sign in will need the issuer's addresses; whoever comes back brought them along.
-  if (!stateOf(location.href, options.redirectUri) && !readMarker(name)) {
-    (globalThis.requestIdleCallback ?? setTimeout)(async () => {
-      try {
-        const issuer = await discover();
-        issuer.jwks = await findKeys(issuer);
-      } catch {
-        // A login will ask again, and tell.
-      }
-    });
-  }
+  // Whoever is about to sign in will need the issuer's addresses and keys.
+  setTimeout(async () => {
+    const issuer = !readMarker(name) && (await discover().catch(() => null));
+    if (issuer) issuer.jwks = await findKeys(issuer);
+  }, FIRST_THINGS_FIRST);
 
   return {
     options,
@@ -72,7 +73,10 @@ export const createClient = (options: ClientOptions): Client => {
     on: session.on,
     getToken: async (asked) => (await token(asked)).accessToken,
     fetch: (input, init) => callApi(options, prover, { token, login }, input, init),
-    user: session.user,
+    async user() {
+      await settled();
+      return session.user();
+    },
     snapshot() {
       const { id, user } = session.current();
       return { signedIn: !!id, user };

@@ -15,18 +15,9 @@ export const findKeys = async (issuer: Issuer, again?: boolean): Promise<Key[]> 
     ? (((await ask(safe(issuer.jwks_uri), { cache: again ? "reload" : "default" })).body?.keys ?? []) as Key[])
     : issuer.jwks;
 
-/** Finds out about the issuer that the options name: once, again after a failure. */
+/** Finds out about the issuer that the options name: once; again after a failure. */
 export const discovering = ({ issuer, endpoints }: ClientOptions): (() => Promise<Issuer>) => {
-  let asked: Promise<Issuer> | undefined;
-  const discover = async (): Promise<Issuer> => {
-    try {
-      return (
-        endpoints ?? readMetadata(await ask(safe(issuer.replace(/\/$/, "") + "/.well-known/openid-configuration")), issuer)
-      );
-    } catch (error) {
-      asked = undefined;
-      throw error;
-    }
-  };
-  return () => (asked ??= discover());
+  let known: Issuer | undefined = endpoints;
+  return async () =>
+    (known ??= readMetadata(await ask(safe(issuer.replace(/\/$/, "") + "/.well-known/openid-configuration")), issuer));
 };

@@ -27,8 +27,7 @@ export interface LoginResult {
 export type RequestTokens = (url: string, form: URLSearchParams) => Promise<Record<string, unknown>>;
 
 const POPUP_PATIENCE = 600_000;
-const OPENER_ANSWERS = 300;
-const CLOSING_TAKES = 2_000;
+const OPENER_ANSWERS = 2_000;
 const ONE_LOOP = 60_000;
 const RESTARTED = "proofkey-restarted";
 
@@ -42,16 +41,17 @@ export const openLogin = (
   { parameters }: Prover,
   session: Session,
   requestTokens: RequestTokens,
+  keyOf: (asked: LoginOptions) => string,
 ) => {
   const { clientId, redirectUri } = options;
 
   /** Write down a new login and say where the browser has to go. */
   const begin = async (asked: LoginOptions, state: string): Promise<string> => {
-    const { target, maxAge, popup, resource = options.resource, scope = options.scope ?? "openid" } = asked;
+    const { target, maxAge, popup, resource = options.resource ?? [], scope = options.scope ?? "openid" } = asked;
     const verifier = mint();
     const nonce = mint();
     const [issuer, challenge, proving] = await Promise.all([discover(), challengeFor(verifier), parameters()]);
-    keepTransaction(state, { target, name, verifier, nonce, key: "" + formOf({ resource }), issuer, maxAge, popup });
+    keepTransaction(state, { target, name, verifier, nonce, key: keyOf({ resource }), issuer, maxAge, popup });
     return addressOf(issuer.authorization_endpoint, {
       ...proving,
       prompt: asked.prompt,
@@ -98,23 +98,17 @@ export const openLogin = (
     return { target, user };
   };
 
-  /** In a window: the page that opened it takes the answer, if it is still there. */
-  const handOver = async (url: string, state: string): Promise<boolean> => {
-    let isTaken = false;
-    session.on("taken", (taken) => (isTaken ||= taken === state));
-    session.tell("callback", [state, url]);
-    if (!(await session.hear(() => isTaken, OPENER_ANSWERS))) return false;
-    close();
-    // Still here: the browser does not let a page close this window. Then it is one more tab of the app.
-    await session.hear(() => session.current().user, CLOSING_TAKES);
-    return true;
-  };
-
   /** What the answer in *url* comes to. */
   const settle = async (url: string, state: string): Promise<LoginResult> => {
-    const isTaken = findTransaction(state)?.popup && (await handOver(url, state));
+    const isWindow = findTransaction(state)?.popup;
+    if (isWindow) {
+      // The page that opened this window finishes; if it is gone, the window does.
+      session.tell("callback", [state, url]);
+      await session.hear(() => !findTransaction(state)?.popup, OPENER_ANSWERS);
+    }
     const kept = takeTransaction(state);
-    if (kept?.name === name && !isTaken) return redeem(url, state, kept);
+    if (kept?.name === name) return redeem(url, state, kept);
+    if (isWindow) close();
     // Nobody here began this login, or it was finished before: a bookmark, the back button, a cleared storage.
     const target = kept?.target;
     const user = await session.user();
@@ -132,13 +126,11 @@ export const openLogin = (
       return new Promise(() => 0);
     }
     // Before anything is awaited, or the browser takes it for an advertisement.
-    const opened = open("about:blank", state, "popup,width=480,height=720");
+    const opened = open("about:blank", state, "width=480,height=720");
     if (!opened) throw new ProofkeyError("popup_blocked");
     const url = await new Promise<string>((resolve, reject) => {
       session.on("callback", ([theirs, answer]) => {
-        if (theirs !== state) return;
-        session.tell("taken", state);
-        resolve(answer);
+        if (theirs === state) resolve(answer);
       });
       setTimeout(reject, POPUP_PATIENCE, new ProofkeyError("popup_timeout"));
       begin(asked, state).then(
@@ -156,10 +148,15 @@ export const openLogin = (
     const state = stateOf(location.href, redirectUri);
     if (state) {
       settling.set(name, settle(location.href, state));
-      history.replaceState(history.state, "", redirectUri);
+      history.replaceState(null, "", redirectUri);
     }
     return settling.get(name) ?? null;
   };
 
-  return { login, handleCallback };
+  return {
+    login,
+    handleCallback,
+    /** Once no answer is being dealt with. */
+    settled: async (): Promise<unknown> => settling.get(name)?.catch(() => 0),
+  };
 };

@@ -66,7 +66,7 @@ export interface LoginOptions {
 /** Which access token. */
 export interface TokenOptions {
   /** Which API it is for. */
-  resource?: string | string[];
+  resource?: string;
   /** Less than what was granted. */
   scope?: string;
   /** Another one than this tab holds now, although that one has not expired. */

@@ -45,9 +45,8 @@ interface Messages {
   ask: string;
   have: Handed;
   out: [id: string, reason: string];
-  /** A window came back with this answer; the page that opened it took it. */
+  /** A window came back with this answer. */
   callback: [state: string, url: string];
-  taken: string;
 }
 
 type All = Events & Messages & { heard: undefined };
@@ -56,7 +55,8 @@ const PEERS_ANSWER = 30;
 const FASTER_TAB_ANSWERS = 250;
 const HOLDER_ANSWERS = 2_000;
 const RETRIES = [0, 100, 300, 500, 1000, 2000]; // within the 10 s in which issuers repeat a lost answer
-const ELSEWHERE = 1; // as in worker.ts, whose code is not this bundle's
+const [NOTHING, ELSEWHERE] = [1, 2]; // as in worker.ts, whose code is not this bundle's
+const OUT = /~$/;
 const LONGEST_TIMER = 1e9; // a longer one would ring at once
 
 /** The part of a token response that tabs share. */
@@ -80,7 +80,6 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
   const channel = new BroadcastChannel(name);
   const nobody: Handed = { id: "", turn: 0, idToken: "", endpoint: "", user: null };
   let here = nobody;
-  let announced = "";
   let isHolder = persist; // with persist: false, only the tab of the login can refresh
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -127,14 +126,14 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
   const adopt = ({ key = "", token: given, ...told }: Handed): void => {
     if (told.id < readMarker(name)) return;
     raiseMarker(name, told.id);
-    if (told.id > here.id) tokens.clear();
-    if (told.id > here.id || told.turn >= here.turn) here = told;
+    const isAnother = told.id > here.id;
+    if (isAnother) tokens.clear();
+    if (isAnother || told.turn >= here.turn) here = told;
     const isNewer = given && given.givenAt > (tokens.get(key)?.givenAt ?? 0);
     if (isNewer) tokens.set(key, given);
     renewAhead();
     emit("heard");
-    if (announced !== here.id) emit("signedin", here.user);
-    announced = here.id;
+    if (isAnother) emit("signedin", here.user);
     if (isNewer) emit("refreshed");
   };
 
@@ -144,7 +143,6 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     const was = here.id;
     if (!was || was > id) return;
     here = nobody;
-    announced = "";
     tokens.clear();
     clearTimeout(timer);
     emit("heard");
@@ -162,18 +160,18 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
   /** A tab that slept, or came back from the back/forward cache, may have missed a message: the marker tells. */
   const keepInStep = (): void => {
     const marker = readMarker(name);
-    if (here.id && marker > here.id) end([here.id, marker.endsWith("~") ? "logout" : "replaced"]);
+    if (here.id && marker > here.id) end([here.id, OUT.test(marker) ? "logout" : "replaced"]);
   };
 
   /** Learn from other tabs, or from the vault, of a session that is there. */
   const restore = async (key: string, found: () => unknown): Promise<void> => {
     const marker = readMarker(name);
-    const isThere = marker && !marker.endsWith("~");
+    const isThere = marker && !OUT.test(marker);
     const kept = isThere && persist && callKeeper("renew", name);
     tell("ask", key);
     await hear(found, isThere && !isHolder ? HOLDER_ANSWERS : PEERS_ANSWER);
-    const known = kept && (await kept)?.known;
-    if (!here.id && known && known.id >= readMarker(name)) here = { ...known, user: readUser(undefined, known.idToken) };
+    const known = kept && !here.id && (await kept).known;
+    if (known) adopt({ ...known, user: decodeClaims(known.idToken) });
   };
 
   /** Who is signed in after a refresh: still the same person (OpenID Connect Core §12.2). */
@@ -189,14 +187,14 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
   const refresh = async (key: string, fresh: () => AccessToken | undefined): Promise<AccessToken> => {
     let after = 0;
     for (const pause of RETRIES) {
-      if (pause) await new Promise((resolve) => setTimeout(resolve, after * 1e3 || pause));
+      if (pause) await hear(fresh, after * 1e3 || pause);
       const { id, turn, endpoint } = here;
       if (!id) throw loginRequired();
       const said = await prover.attempt("POST", endpoint, (headers) =>
         callKeeper("renew", name, { id, turn }, key + refreshing, headers),
       );
-      const { status = 0, known, body } = said ?? {};
-      if (!said || body?.error === "invalid_grant") {
+      const { status, known, body } = said;
+      if (status === NOTHING || body?.error === "invalid_grant") {
         await callKeeper("drop", name, id);
         signOut("expired");
         throw loginRequired();
@@ -205,8 +203,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
         tell("ask", key);
         const heard = await hear(fresh, FASTER_TAB_ANSWERS);
         if (heard) return heard;
-        if (known!.id > here.id) tokens.clear();
-        if (known!.id >= here.id) here = { ...here, ...known! };
+        adopt({ ...known!, user: decodeClaims(known!.idToken) });
       } else if (status === 200) {
         const tokens = readTokens(said, prover.type);
         const handed = { ...known!, user: readUser(tokens.id_token, known!.idToken), key, token: readAccessToken(tokens) };
@@ -216,7 +213,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
       } else {
         // Only a lost answer, an overburdened or a broken issuer is worth another attempt.
         after = said.after!;
-        if (after > 9 || (status && status < 500 && status !== 429)) readTokens(said, prover.type);
+        if (after > 9 || (status && status !== 429 && status < 500)) readTokens(said, prover.type);
       }
     }
     throw new ProofkeyError("unavailable");
@@ -225,7 +222,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
   const renew = async (key: string, old: AccessToken | undefined): Promise<AccessToken> => {
     const fresh = (): AccessToken | undefined => {
       const held = find(key);
-      return held?.accessToken === old?.accessToken ? undefined : held;
+      return held === old ? undefined : held;
     };
     if (!here.id || !isHolder) await restore(key, fresh);
     const heard = fresh();
@@ -234,11 +231,11 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     return navigator.locks.request(name, async () => fresh() ?? refresh(key, fresh));
   };
 
-  /** An access token for *key*, another one than *stale*; all who ask at once share one answer. */
-  const token = async (key: string, stale?: AccessToken): Promise<AccessToken> => {
+  /** An access token for *key*, another one than *stale* (true: than the one here); all who ask at once share one answer. */
+  const token = async (key: string, stale?: AccessToken | boolean): Promise<AccessToken> => {
     keepInStep();
     const held = find(key);
-    if (held && held.accessToken !== stale?.accessToken) return held;
+    if (held && stale !== true && held !== stale) return held;
     const flight = flights.get(key) ?? renew(key, held).finally(() => flights.delete(key));
     flights.set(key, flight);
     return flight;
@@ -273,8 +270,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
 
     /** Who is signed in, once tabs, vault and issuer were asked. */
     async user(): Promise<Claims | null> {
-      if (!find(defaultKey)) await token(defaultKey).catch((error) => error.code === "login_required" || emit("error", error));
-      keepInStep();
+      await token(defaultKey).catch((error) => error.code === "login_required" || emit("error", error));
       return here.user;
     },
   };

@@ -18,11 +18,12 @@ export interface Known extends Turn {
 /** What is sealed. */
 export type Secret = Omit<Known, keyof Turn> & { refreshToken: string };
 
-/** The issuer's answer without the refresh token, and the vault after it; with status `ELSEWHERE` the vault alone. */
+/** The issuer's answer without the refresh token, and the vault after it. */
 export type Renewed = Answer & { known?: Known };
 
-/** A status that is none of HTTP's: no request was made. */
-export const ELSEWHERE = 1;
+// Statuses that are none of HTTP's: no request was made, because nothing is kept, or another turn than expected.
+const NOTHING = 1;
+const ELSEWHERE = 2;
 
 /** With `persist: false`: as long as this worker lives. */
 const memory = new Map<string, Opened<Secret>>();
@@ -56,9 +57,9 @@ export const keeper = {
     expected?: Turn,
     form?: string,
     headers: Record<string, string> = {},
-  ): Promise<Renewed | undefined> {
+  ): Promise<Renewed> {
     const found = await load(name);
-    if (!found) return undefined;
+    if (!found) return { status: NOTHING };
     const { id, turn, secret } = found;
     const isHere = (other?: Turn): boolean => other?.id === id && other.turn === turn;
     if (!isHere(expected)) return { status: ELSEWHERE, known: known(found) };
