@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from typing import Any
@@ -49,11 +50,14 @@ class SampleIssuer:
         self.questions: list[tuple[str, str]] = []
         self.only_openid = False
         self.padding = 0
+        self.answers_after = 0.0
+        """Seconds until an answer."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a GET for metadata or keys, or a POST for introspection."""
         path = scope["path"]
         self.asked[path] += 1
+        await asyncio.sleep(self.answers_after)
         status, body = 404, b"{}"
         if path.endswith("/jwks"):
             status, body = 200, json.dumps(jose.jwk_set(self.keys)).encode() + b" " * self.padding

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -60,26 +61,47 @@ def test_with_everything_at_hand_no_other_thread_is_asked(issuer: SampleIssuer) 
     assert [threading.current_thread().name] == seen
 
 
-def test_a_forked_process_asks_for_itself(issuer: SampleIssuer) -> None:
-    """As pre-forking servers do it: the object is made, and used, before the fork."""
-    clock = Clock()
-    server = guarded(issuer, clock)
-    server.admit_blocking(asking(issuer.token()))
-    issuer.known |= {name: {"active": True, **issuer.claims()} for name in ("parent", "child")}
-    server.admit_blocking(asking("parent"))
+def admitted_in_a_child(server: ResourceServer, token: str) -> bytes:
+    """Who calls, as a forked process sees it."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            os.write(writing, server.admit_blocking(asking("child")).subject.encode())
+            os.write(writing, server.admit_blocking(asking(token)).subject.encode())
         finally:
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as told:
-        assert b"alice" == told.read()
+        answer = told.read()
     os.waitpid(child, 0)
+    return answer
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+def test_a_forked_process_asks_for_itself(issuer: SampleIssuer) -> None:
+    """As pre-forking servers do it: the object is made, and used, before the fork."""
+    server = guarded(issuer, Clock())
+    server.admit_blocking(asking(issuer.token()))
+    issuer.known |= {name: {"active": True, **issuer.claims()} for name in ("parent", "child")}
+    server.admit_blocking(asking("parent"))
+    assert b"alice" == admitted_in_a_child(server, "child")
     server.admit_blocking(asking("parent"))
     assert ["parent", "child"] == [token for _, token in issuer.questions]
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+@pytest.mark.parametrize("token", ["", "opaque"])
+def test_what_was_under_way_at_a_fork_is_begun_again(issuer: SampleIssuer, token: str) -> None:
+    server = guarded(issuer, Clock())
+    issuer.known["opaque"] = {"active": True, **issuer.claims()}
+    token = token or issuer.token()
+    issuer.answers_after = 0.3
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(server.admit_blocking, asking(token))
+        while not any(path.endswith(("jwks", "introspect")) for path in issuer.asked):
+            time.sleep(0.01)
+        assert b"alice" == admitted_in_a_child(server, token)
+        assert "alice" == waiting.result().subject
 
 
 def test_what_a_wait_raises_is_raised_where_it_was_waited_for() -> None:
