@@ -1,4 +1,5 @@
-// The attacks. Each is really sent, by the page, to the real server, and none is told in advance how it ends.
+// The attacks. Each is really sent to the real server; what is shown is what came back. The one exception is the changed
+// redirect_uri: its answer stays in another tab, where this page cannot read it, and says so.
 //
 // An attack that needs a code sends the browser to the issuer for one of its own, so that the walk above stays whole.
 // `run` yields scenes: what was sent, what came back, and whether this is the moment of truth.
@@ -118,6 +119,7 @@ export const ATTACKS = [
     id: "no_verifier",
     group: "With a stolen code",
     title: "Redeem it without the verifier",
+    short: "Thief without verifier",
     told: "The thief read the code in an address and has nothing else.",
     law: 1,
     needs: "code",
@@ -130,6 +132,7 @@ export const ATTACKS = [
     id: "wrong_verifier",
     group: "With a stolen code",
     title: "Guess a verifier",
+    short: "Thief who guesses",
     told: "The thief makes up a verifier of the right form, and hopes.",
     law: 1,
     needs: "code",

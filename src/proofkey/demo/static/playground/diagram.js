@@ -44,10 +44,10 @@ export function showArrival() {
 }
 
 /** A message that is not in the protocol: the thief's, after the code. Null takes it away. */
-export function showThiefRow(result) {
+export function showThiefRow(told) {
   by("rows").querySelector(".thief-row")?.remove();
-  if (result === null) return;
-  const label = make("p", { class: "label" }, make("span", { class: "number evil", text: "!" }), `The thief: ${result.refused ? "refused" : "let in"}`);
+  if (told === null) return;
+  const label = make("p", { class: "label" }, make("span", { class: "number evil", text: "!" }), told);
   const row = make("li", { class: "thief-row arriving" }, label, make("span", { class: "arrow", "aria-hidden": "true" }));
   by("rows").children[5].after(row);
 }

@@ -77,6 +77,6 @@ export async function windowResult(attack, url) {
     values: [],
     isVerdict: true,
   };
-  const words = "A page for the person, compared part by part, with the slug at its end. The application hears nothing, and neither does the thief.";
+  const words = "Read it in the other tab: a page for the person, compared part by part, with the slug at its end. The application hears nothing, and neither does the thief.";
   return judged([scene], { slug: attack.slug, words, refused: arrived.length === 0, error: "no redirect" });
 }

@@ -120,7 +120,7 @@ async function drawCard(attack, lab) {
     make("h4", { text: attack.title, tabindex: "-1" }),
     paragraph(attack.told),
     make("div", { class: "buttons trigger" }),
-    make("div", { class: "result", "aria-live": "polite" }),
+    make("div", { class: "result" }),
   );
   const trigger =
     attack.needs === "window"
@@ -167,7 +167,7 @@ export function showThief(attackHere, onRefused) {
     const attack = ATTACKS.find((one) => one.id === id);
     const run = async () => {
       const result = await attackHere(attack);
-      onRefused(result);
+      onRefused(`${attack.short}: ${result.refused ? "refused" : "let in"}`);
       place.replaceChildren(...showResult({ ...attack, isInline: true }, result));
       section.scrollIntoView({ block: "start" });
     };

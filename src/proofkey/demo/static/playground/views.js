@@ -100,7 +100,7 @@ function consent(context) {
 function authentication(context) {
   return [
     paragraph(askedForPassword(context)),
-    paragraph("What the pages sent is not shown here, because this page cannot see it: another origin, another window's form, and a content security policy that lets nobody in.", "callout"),
+    paragraph("What those pages sent is not shown here, because this page could not see it: they are of another origin, and this page was not even open.", "callout"),
   ];
 }
 
