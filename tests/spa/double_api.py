@@ -14,9 +14,10 @@ REFUSED = b'Bearer error="invalid_token", error_description="The access token is
 
 @dataclass(slots=True)
 class DoubleApi:
-    """`GET /…` answers who called. `seen` are the authorization headers, in order; `refused` the tokens of times past."""
+    """`GET /…` answers what was asked. `seen` are the authorization headers, in order; `refused` the tokens of times past."""
 
     seen: list[str] = field(default_factory=list)
+    proofs: list[str] = field(default_factory=list)
     accepted: Counter[str] = field(default_factory=Counter)
     refused: set[str] = field(default_factory=set)
     refuses_all: bool = False
@@ -27,6 +28,7 @@ class DoubleApi:
     def forget(self) -> None:
         """As it was in the beginning."""
         self.seen.clear()
+        self.proofs.clear()
         self.accepted.clear()
         self.refused.clear()
         self.refuses_all, self.moved_to, self.step_up, self.step_up_met = False, "", "", None
@@ -44,6 +46,7 @@ class DoubleApi:
             return
         sent = dict(scope["headers"]).get(b"authorization", b"").decode()
         self.seen.append(sent)
+        self.proofs += [dict(scope["headers"])[b"dpop"].decode()] if b"dpop" in dict(scope["headers"]) else []
         token = sent.partition(" ")[2]
         if scope["path"] == "/moved":
             await _answer(send, 307, {}, location=self.moved_to.encode())

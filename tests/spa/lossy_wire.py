@@ -1,7 +1,8 @@
 """A wire between browser and issuer that loses answers: the issuer has acted, and the browser never hears of it.
 
 It sits where the issuer's public address is, passes every byte on, writes down what the token endpoint was asked and what
-it answered, adds headers to pages, and (where told to) cuts the connection before the answer's first byte or in the middle of its body.
+it answered, adds headers to pages, and (where told to) cuts the connection: before the answer's first byte, or in the middle
+of its body.
 """
 
 from __future__ import annotations

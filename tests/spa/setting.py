@@ -29,7 +29,12 @@ BUILT = ROOT / "spa" / "dist"
 PAGES = Path(__file__).parent / "pages"
 PASSWORD = "correct-horse-battery"
 SCOPE = "openid profile email notes:read"
-_TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript", "json": "application/json", "map": "application/json"}
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript",
+    "json": "application/json",
+    "map": "application/json",
+}
 
 
 @dataclass(slots=True)
@@ -87,8 +92,9 @@ class Site:
         self.visits.append(scope["path"])
         found = self._find(scope["path"])
         name, body = found or ("/nothing.html", b"nothing here")
+        kind = name.rpartition(".")[2] if "." in name else "html"
         headers = [
-            (b"content-type", _TYPES.get(name.rpartition(".")[2], "application/octet-stream").encode()),
+            (b"content-type", _TYPES.get(kind, "application/octet-stream").encode()),
             (b"content-length", b"%d" % len(body)),
             (b"cache-control", b"no-store"),
             *self.headers,

@@ -79,7 +79,9 @@ class Tab:
 
     async def events(self, name: str) -> list[Any]:
         """What listeners of *name* were told so far."""
-        told: list[Any] = await self.page.evaluate("name => events.filter(([each]) => each === name).map(([, what]) => what)", name)
+        told: list[Any] = await self.page.evaluate(
+            "name => events.filter(([each]) => each === name).map(([, what]) => what)", name
+        )
         return told
 
     async def reload(self) -> None:

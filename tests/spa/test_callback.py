@@ -1,4 +1,4 @@
-"""What comes back from the issuer: redeemed once whoever asks, refused where it is not this login's, restarted where it is lost."""
+"""What comes back from the issuer: redeemed once, refused where it is not this login's, restarted where it is lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tests.spa.tab import SIGNED_OUT, Tab
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-FORGET = "Object.keys(localStorage).filter((key) => key.startsWith('proofkey-login:')).forEach((key) => localStorage.removeItem(key))"
+FORGET = """Object.keys(localStorage).filter((key) => key.startsWith("proofkey-login:"))
+    .forEach((key) => localStorage.removeItem(key))"""
 
 
 async def callback_of(tab: Tab) -> str:
@@ -25,7 +26,9 @@ async def test_a_callback_that_is_asked_for_many_times_is_redeemed_once(browser:
     async with window(browser) as context:
         tab = await Tab.open(setting, context)
         await tab.sign_in(options='{target: "/here"}')
-        told = await tab.run("Promise.all([1, 2, 3].map(() => client.handleCallback())).then((all) => all.map(({target}) => target))")
+        told = await tab.run(
+            "Promise.all([1, 2, 3].map(() => client.handleCallback())).then((all) => all.map(({target}) => target))"
+        )
         assert ["/here"] * 3 == told
         assert 1 == len(setting.wire.exchanges)
 
@@ -78,7 +81,7 @@ async def test_a_record_that_is_lost_again_and_again_ends_in_a_refusal_not_in_a_
     browser: Browser, setting: Setting
 ) -> None:
     async with window(browser) as context:
-        await context.add_init_script(f"if (location.origin === {setting.app!r}) {FORGET}")
+        await context.add_init_script(f"if (location.origin === {setting.app!r}) {{ {FORGET} }}")
         tab = await Tab.open(setting, context)
         await tab.leave_to_sign_in()
         tab.navigations.clear()
@@ -116,7 +119,6 @@ async def test_an_answer_of_another_issuer_or_said_twice_is_thrown_away(
     assert callable(changed)
     async with window(browser) as context:
         tab = await Tab.open(setting, context)
-
 
         async def change_on_the_way(route: Route) -> None:
             response = await route.fetch(max_redirects=0)

@@ -90,7 +90,9 @@ async def test_a_token_is_asked_for_the_api_and_the_scope_of_the_call(browser: B
 async def step_up(setting: Setting, max_age: int) -> None:
     """The API asks for somebody who proved who they are a moment ago (RFC 9470 §3)."""
     since = int(time.time()) + 1
-    setting.api.step_up = f'Bearer error="insufficient_user_authentication", error_description="Prove it again", max_age={max_age}'
+    setting.api.step_up = (
+        f'Bearer error="insufficient_user_authentication", error_description="Prove it again", max_age={max_age}'
+    )
     setting.api.step_up_met = lambda token: claims_of(token)["auth_time"] >= since
 
 
@@ -104,7 +106,9 @@ async def test_a_challenge_for_a_recent_sign_in_is_met_in_a_window_and_the_call_
         await tab.page.wait_for_timeout(2_100)
         tab.navigations.clear()
         async with tab.page.expect_popup() as opening:
-            await tab.run("url => { window.call = outcome(client.fetch(url).then((r) => r.status)); }", f"{setting.api_url}/vault")
+            await tab.run(
+                "url => { window.call = outcome(client.fetch(url).then((r) => r.status)); }", f"{setting.api_url}/vault"
+            )
         popup = await opening.value
         await tab.give_password(page=popup)
         assert {"value": 200} == await tab.run("call")
@@ -134,6 +138,8 @@ async def test_step_up_that_does_not_satisfy_the_api_is_not_asked_for_again(brow
         await step_up(setting, 600)
         setting.api.step_up_met = lambda _token: False
         async with tab.page.expect_popup():
-            await tab.run("url => { window.call = outcome(client.fetch(url).then((r) => r.status)); }", f"{setting.api_url}/vault")
+            await tab.run(
+                "url => { window.call = outcome(client.fetch(url).then((r) => r.status)); }", f"{setting.api_url}/vault"
+            )
         assert {"value": 401} == await tab.run("call")
         assert 2 == len(setting.api.seen)

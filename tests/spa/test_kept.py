@@ -1,4 +1,4 @@
-"""What lies in the browser after a sign-in: no token in any storage, the refresh token sealed, nothing at all with `persist: false`."""
+"""What lies in the browser after a sign-in: no token in any storage, the refresh token sealed, nothing with `persist: false`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ IN_THE_VAULT = """new Promise((resolve) => {
         all.onsuccess = async () => {
             opening.result.close();
             resolve(await Promise.all(all.result.map(async (kept) => kept instanceof CryptoKey
-                ? {extractable: kept.extractable, exported: await crypto.subtle.exportKey("raw", kept).then(() => "yes", (no) => no.name)}
+                ? {extractable: kept.extractable,
+                    exported: await crypto.subtle.exportKey("raw", kept).then(() => "yes", (no) => no.name)}
                 : {text: Object.values(kept).map((value) => value instanceof ArrayBuffer || ArrayBuffer.isView(value)
                     ? new TextDecoder("latin1").decode(value) : String(value)).join(" ")})));
         };
@@ -49,8 +50,15 @@ async def test_no_token_lies_in_any_storage_and_the_refresh_token_is_sealed(brow
         readable = stored + " ".join(each.get("text", "") for each in vault)
         assert 6 == len(secrets_of(setting))
         assert [] == [secret for secret in secrets_of(setting) if secret in readable or secret[:24] in readable]
-        assert [{"extractable": False, "exported": "InvalidAccessError"}] == [each for each in vault if "exported" in each]
+        assert [{"extractable": False, "exported": "InvalidAccessError"}] == [
+            each for each in vault if "exported" in each
+        ]
         assert 2 == len(vault)
+
+
+def read_all(folder: Path) -> list[bytes]:
+    """The bytes of every file under *folder*."""
+    return [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
 
 
 async def test_a_copied_profile_holds_no_token_as_text(browser: Browser, setting: Setting, tmp_path: Path) -> None:
@@ -70,7 +78,7 @@ async def test_a_copied_profile_holds_no_token_as_text(browser: Browser, setting
     )
     await tab.page.wait_for_timeout(500)
     await context.close()
-    files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    files = read_all(tmp_path)
 
     def lies_there(word: str) -> bool:
         return any(word.encode() in each or word.encode("utf-16-le") in each for each in files)

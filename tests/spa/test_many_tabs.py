@@ -25,7 +25,8 @@ IN_EACH_TAB = """(api) => {
     const rounds = new BroadcastChannel("rounds");
     rounds.onmessage = async ({data: round}) => {
         if (typeof round !== "number") return;
-        const told = await outcome(client.fetch(api + "/notes?round=" + round).then(async ({status}) => [status, await client.getToken()]));
+        const called = client.fetch(api + "/notes?round=" + round);
+        const told = await outcome(called.then(async ({status}) => [status, await client.getToken()]));
         rounds.postMessage({round, ...told});
     };
 }"""

@@ -67,7 +67,9 @@ async def test_a_window_whose_opener_is_gone_finishes_by_itself(browser: Browser
 async def test_a_blocked_window_is_said_at_once(browser: Browser, setting: Setting) -> None:
     """In a Chromium that blocks windows nobody clicked for, as people's do."""
     strict = await browser.browser_type.launch(
-        executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"], ignore_default_args=["--disable-popup-blocking"]
+        executable_path=CHROMIUM,
+        args=["--no-sandbox", "--disable-gpu"],
+        ignore_default_args=["--disable-popup-blocking"],
     )
     try:
         async with window(strict) as context:

@@ -26,7 +26,9 @@ async def test_a_person_signs_in_by_redirect_and_is_back_where_they_wanted_to_go
         await tab.sign_in(options='{target: "/inbox?page=2"}')
         assert "/inbox?page=2" == (await tab.run("back"))["value"]["target"]
         assert ("Alice Adler", f"{setting.app}/callback") == (await tab.name(), tab.page.url)
-        answer = await tab.run("url => client.fetch(url).then((response) => response.json())", f"{setting.api_url}/notes")
+        answer = await tab.run(
+            "url => client.fetch(url).then((response) => response.json())", f"{setting.api_url}/notes"
+        )
         assert {"path": "/notes", "method": "GET"} == answer
         assert [f"Bearer {await tab.token()}"] == setting.api.seen
         assert ["authorization_code"] == [each.grant_type for each in setting.wire.exchanges]
@@ -85,7 +87,8 @@ async def _refresh_by_hand(tab: Tab, refresh_token: str) -> int:
     """The status of a refresh request that the library did not make."""
     status: int = await tab.run(
         """([url, refresh_token]) => fetch(url, {method: "POST",
-            body: new URLSearchParams({grant_type: "refresh_token", client_id: "app", refresh_token})}).then(({status}) => status)""",
+            body: new URLSearchParams({grant_type: "refresh_token", client_id: "app", refresh_token})
+        }).then(({status}) => status)""",
         [f"{tab.setting.issuer}/oauth2/token", refresh_token],
     )
     return status

@@ -44,7 +44,9 @@ class Thief:
 
 
 @asynccontextmanager
-async def signed_in(browser: Browser, setting: Setting, config: dict[str, Any]) -> AsyncIterator[tuple[list[Tab], Thief]]:
+async def signed_in(
+    browser: Browser, setting: Setting, config: dict[str, Any]
+) -> AsyncIterator[tuple[list[Tab], Thief]]:
     """Five tabs with one session, and a thief."""
     setting.site.config = {**config, "renewAt": 0}
     async with window(browser) as context:
