@@ -79,6 +79,20 @@ async def test_a_hundred_requests_at_once_ask_once(issuer: SampleIssuer) -> None
     assert 1 == len(issuer.questions)
 
 
+async def test_who_looked_before_another_was_answered_does_not_ask_again(issuer: SampleIssuer) -> None:
+    """A thread that found nothing kept, and came to ask after the answer to another thread's question."""
+    issuer.known["opaque"] = alive(issuer)
+    server = guarded(issuer, Clock())
+    steps = server.admission(asking("opaque"), require())
+    find_endpoint = next(steps)
+    await find_endpoint()
+    ask = steps.send(None)
+    await server.admit(asking("opaque"))
+    with pytest.raises(StopIteration) as ended:
+        steps.send(await ask())
+    assert ("alice", 1) == (ended.value.value.subject, len(issuer.questions))
+
+
 async def test_what_was_said_never_outlives_the_token(issuer: SampleIssuer) -> None:
     clock = Clock()
     server = guarded(issuer, clock, Introspection("api", "secret", kept_for=HOUR))
