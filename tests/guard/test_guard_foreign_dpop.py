@@ -15,7 +15,7 @@ import pytest
 from proofkey.client import Issuer, Network, read_callback
 from proofkey.client.dpop import DpopKey
 from proofkey.client.registration import register
-from proofkey.guard import Dpop, Guard, Nonces, ResourceServer, access_of, require
+from proofkey.guard import Dpop, Guard, Introspection, Nonces, ResourceServer, TrustedIssuer, access_of, require
 from tests.guard.sample_issuer import SampleIssuer
 from tests.listening import bind, listening, url_of
 from tests.providers.foreign import ForeignProvider
@@ -36,10 +36,10 @@ async def who_calls(scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-@pytest.fixture
-def bound_token(oidc_provider: ForeignProvider) -> tuple[str, DpopKey, str]:
+@pytest.fixture(params=["https://api.example/", "https://opaque.example/"], ids=["JWT", "opaque"])
+def bound_token(request: pytest.FixtureRequest, oidc_provider: ForeignProvider) -> tuple[str, DpopKey, str]:
     """An access token that oidc-provider bound to a key, the key, and the resource it is for."""
-    resource, key = "https://api.example/", DpopKey.generate()
+    resource, key = request.param, DpopKey.generate()
     with Network("http://127.0.0.1") as network, ForeignPerson(oidc_provider.issuer) as alice:
         registered = network.run(register(oidc_provider.issuer, CALLBACK, public=True))
         issuer = Issuer(oidc_provider.issuer, registered.registration, dpop_key=key)
@@ -54,7 +54,11 @@ def test_a_token_bound_by_oidc_provider_opens_for_its_key_alone(
     token, key, resource = bound_token
     listener = bind()
     url = url_of(listener)
-    server = ResourceServer(oidc_provider.issuer, audience=resource, public_url=url, bindings=[Dpop(required=True)])
+    api = oidc_provider.clients["api"]
+    asking = TrustedIssuer(
+        oidc_provider.issuer, introspection=Introspection(api["client_id"], api["client_secret"], kept_for=0)
+    )
+    server = ResourceServer(asking, audience=resource, public_url=url, bindings=[Dpop(required=True)])
     with listening(Guard(who_calls, server, require("notes:read")), listener), httpx2.Client(trust_env=False) as http:
 
         def call(proof: str | None, scheme: str = "DPoP") -> tuple[int, str]:
