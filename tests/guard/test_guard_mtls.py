@@ -4,34 +4,43 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import ipaddress
+import ssl
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+import httpx2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from proofkey.guard import Access, CertificateBound, Dpop, ResourceServer, TokenRejected
+from proofkey.guard import Access, CertificateBound, Dpop, Guard, ResourceServer, TokenRejected
 from proofkey.guard.asgi import read_request
 from proofkey.guard.request import ApiRequest
 from tests.guard.sample_issuer import Clock, SampleIssuer
+from tests.guard.tls_proxy import ending_tls
 from tests.listening import bind, listening, url_of
 from tests.protocol.refusals import refused
 
 URL = "https://api.example/notes"
 
 
-def certificate(name: str) -> x509.Certificate:
-    """A self-signed certificate."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def certificate(name: str, key: ec.EllipticCurvePrivateKey | None = None) -> x509.Certificate:
+    """A self-signed certificate for 127.0.0.1."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    begun = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    builder = x509.CertificateBuilder(
-        subject, subject, key.public_key(), 7, begun, begun + datetime.timedelta(days=365)
+    begun, ended = (
+        datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC),
+        datetime.datetime(2999, 1, 1, tzinfo=datetime.UTC),
     )
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 7, begun, ended)
+    builder = builder.add_extension(address, critical=False)
     return builder.sign(key, hashes.SHA256())
 
 
@@ -158,3 +167,50 @@ async def test_the_certificate_is_read_from_asgis_tls_extension(issuer: SampleIs
     scope["extensions"] = {"tls": {"client_cert_chain": []}}
     with refused(TokenRejected, "certificate_missing"):
         await api.server.admit(read_request(scope, api.server))
+
+
+def context_of(
+    key: ec.EllipticCurvePrivateKey, own: x509.Certificate, folder: Path, *trusted: x509.Certificate
+) -> ssl.SSLContext:
+    """TLS with a certificate of one's own, trusting others; for both sides."""
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file = folder / f"{own.fingerprint(hashes.SHA256()).hex()}.pem"
+    file.write_bytes(private + pem(own).encode())
+    server_side = len(trusted) > 1
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT)
+    context.load_cert_chain(file)
+    context.load_verify_locations(cadata="".join(map(pem, trusted)))
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def test_over_real_mutual_tls_a_stolen_token_opens_nothing(issuer: SampleIssuer, tmp_path: Path) -> None:
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(3)]
+    proxy, mine, thief = (certificate(name, key) for name, key in zip(("proxy", "mine", "thief"), keys, strict=True))
+    server = ResourceServer(
+        issuer.issuer,
+        audience="https://api.example",
+        bindings=[CertificateBound(proxy_header="Client-Cert")],
+        clock=Clock(),
+    )
+    token = issuer.token(cnf={"x5t#S256": thumbprint(mine)})
+    forged = {"client-cert": f":{b64encode(der(mine)).decode()}:"}
+    told = context_of(keys[0], proxy, tmp_path, mine, thief)
+    with listening(Guard(let_in, server), bind()) as backend, ending_tls(backend, told) as url:
+
+        def call(place: int, shown: x509.Certificate, **headers: str) -> httpx2.Response:
+            context = context_of(keys[place], shown, tmp_path, proxy)
+            with httpx2.Client(verify=context, trust_env=False) as client:
+                return client.get(url, headers={"authorization": f"Bearer {token}", **headers})
+
+        assert 204 == call(1, mine).status_code
+        for headers in ({}, forged):
+            answer = call(2, thief, **headers)
+            assert (401, True) == (answer.status_code, "[certificate_differs]" in answer.text)
+
+
+async def let_in(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
