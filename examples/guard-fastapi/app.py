@@ -1,4 +1,11 @@
-"""A notes API in FastAPI, for access tokens of one issuer: `uvicorn app:app`."""
+"""A notes API in FastAPI, for access tokens of one issuer: `uvicorn app:app`.
+
+Beside `proofkey dev`, whose tokens it then takes:
+
+    export PROOFKEY_ISSUER=http://localhost:8400/demo/main PROOFKEY_AUDIENCE=http://127.0.0.1:8402
+    export PROOFKEY_PUBLIC_URL=http://127.0.0.1:8000
+    uvicorn app:app
+"""
 
 import os
 from typing import Annotated, Any

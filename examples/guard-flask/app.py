@@ -1,4 +1,12 @@
-"""A notes API in Flask, for access tokens of one issuer: `gunicorn --workers 2 app:app`."""
+"""A notes API in Flask, for access tokens of one issuer: `gunicorn --workers 2 app:app`.
+
+Beside `proofkey dev`, whose tokens it then takes:
+
+    export PROOFKEY_ISSUER=http://localhost:8400/demo/main PROOFKEY_AUDIENCE=http://127.0.0.1:8402
+    export PROOFKEY_PUBLIC_URL=http://127.0.0.1:8000
+    export REDIS_URL=redis://localhost:6379/0
+    gunicorn --workers 2 app:app
+"""
 
 import os
 from typing import Any
