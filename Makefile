@@ -39,6 +39,10 @@ $(VENV)/node.stamp: $(wildcard tests/package-lock.json) $(VENV)/dev.stamp
 	@test ! -e tests/package-lock.json || PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix tests ci --no-audit --no-fund --silent >&2
 	@touch $@
 
+$(VENV)/spa.stamp: spa/package-lock.json $(VENV)/dev.stamp
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix spa ci --no-audit --no-fund --silent >&2
+	@touch $@
+
 install: $(VENV)/dev.stamp
 
 demo: $(VENV)/run.stamp
@@ -49,12 +53,12 @@ test: $(VENV)/node.stamp
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-check: $(VENV)/dev.stamp
+check: $(VENV)/spa.stamp
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@said=$$($(BIN)/lint-imports 2>&1) || { echo "$$said" >&2; exit 1; }
-	@set -e; for rule in imports size_budget names docstrings changelog locks; do $(BIN)/python -m checks.$$rule; done
+	@set -e; for rule in imports size_budget names docstrings changelog locks spa_build; do $(BIN)/python -m checks.$$rule; done
 	@echo "make check: all rules hold"
 
 $(VENV)/bench.stamp: bench/package-lock.json $(VENV)/dev.stamp

@@ -1,6 +1,6 @@
 // Builds dist/: each entry minified by itself, and the declarations. `--size` also prints what each weighs.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
@@ -25,8 +25,7 @@ const errorsOfTheCore = {
   setup: ({ onResolve }) => onResolve({ filter: /\/errors\.js$/ }, () => ({ path: "./index.js", external: true })),
 };
 
-rmSync(dist, { recursive: true, force: true });
-mkdirSync(dist);
+mkdirSync(dist, { recursive: true });
 const bundle = async (names, plugins) => {
   const { outputFiles } = await build({
     absWorkingDir: here,

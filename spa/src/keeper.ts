@@ -1,10 +1,13 @@
-// The page's end of the keeper in worker.ts: started when it is first needed, in a worker or, failing that, in the page.
+// The page's end of the keeper in worker.ts: in a worker, started when it is first needed, or in the page itself.
 import type { keeper } from "./worker.js";
 
 type Keeper = typeof keeper;
-type Call = (...asked: unknown[]) => any;
+type Ask = (...asked: unknown[]) => Promise<unknown>;
+type Call = <M extends keyof Keeper>(method: M, ...given: Parameters<Keeper[M]>) => Promise<Awaited<ReturnType<Keeper[M]>>>;
 
-const start = (): Promise<Call> =>
+const askHere: Ask = async (...asked) => ((await import("./worker.js")).answer as Ask)(...asked);
+
+const start = (): Promise<Ask> =>
   new Promise((resolve) => {
     const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     worker.onmessage = () =>
@@ -17,13 +20,13 @@ const start = (): Promise<Call> =>
           }),
       );
     // A policy without `worker-src 'self'` shows here, not in the constructor.
-    worker.onerror = () => resolve(import("./worker.js").then(({ answer }) => answer) as any);
+    worker.onerror = () => resolve(askHere);
   });
 
-let started: Promise<Call> | undefined;
+let started: Promise<Ask> | undefined;
 
-/** Ask the keeper; the first question starts it. */
-export const callKeeper = async <M extends keyof Keeper>(
-  method: M,
-  ...given: Parameters<Keeper[M]>
-): Promise<Awaited<ReturnType<Keeper[M]>>> => (await (started ??= start()))(method, ...given);
+/** Ask the keeper in this page: sooner there than a worker, for what the page knows anyway. */
+export const callHere = askHere as Call;
+
+/** Ask the keeper in its worker; the first question starts it. */
+export const callKeeper = (async (...asked) => (await (started ??= start()))(...asked)) as Ask as Call;

@@ -8,7 +8,7 @@ import { ProofkeyError } from "./errors.js";
 import { formOf } from "./http.js";
 import { verifyIdToken, type Claims } from "./id_token.js";
 import { findKeys, type Issuer } from "./issuer.js";
-import { callKeeper } from "./keeper.js";
+import { callHere } from "./keeper.js";
 import type { ClientOptions, LoginOptions, Prover } from "./options.js";
 import { challengeFor, mint } from "./pkce.js";
 import { addressOf, readCallback, stateOf } from "./protocol.js";
@@ -86,7 +86,7 @@ export const openLogin = (
       ),
     );
     const keys = findKeys(issuer);
-    void callKeeper("renew", name); // wakes it up: there will be something to keep
+    void callHere("renew", name); // wakes the vault up: there will be something to keep
     const body = await asked;
     const idToken = body.id_token as string;
     const user = await verifyIdToken(idToken, { ...options, nonce, maxAge }, (again) =>

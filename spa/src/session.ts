@@ -6,7 +6,7 @@
 // 4. Only `invalid_grant` signs out. A lost answer is asked for again with the same refresh token.
 import { ProofkeyError } from "./errors.js";
 import { decodeClaims, readClaims, type Claims } from "./id_token.js";
-import { callKeeper } from "./keeper.js";
+import { callHere, callKeeper } from "./keeper.js";
 import type { ClientOptions, Prover } from "./options.js";
 import { readTokens } from "./protocol.js";
 import { raiseMarker, readMarker } from "./storage.js";
@@ -265,7 +265,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
       isHolder = true;
       adopt(handed);
       tell("have", handed);
-      if (secret) await callKeeper("save", name, handed.id, secret, persist);
+      if (secret) await (persist ? callHere : callKeeper)("save", name, handed.id, secret, persist);
     },
 
     /** Who is signed in, once tabs, vault and issuer were asked. */
