@@ -22,7 +22,7 @@ _TYPES = {
     "json": b"application/json",
 }
 _PAGES = {"/": "/index.html", "/callback": "/index.html"}
-_FILES = ("index.html", "app.js", "login.js", "steps.js", "style.css", "icon.svg")
+_FILES = ("index.html", "app.js", "steps.js", "spa/proofkey-spa.js", "spa/worker.js", "style.css", "icon.svg")
 
 
 def create_demo_app(

@@ -1,18 +1,19 @@
-// The sample app: signs in, shows who is there, calls the API, refreshes, signs out.
+// The sample app: signs in, shows who is there, calls the API, refreshes, signs out. All of the flow is @proofkey/spa's.
 
-import { Refused, beginLogin, callApi, decodeToken, discover, logoutAddress, redeem, refresh, takeCallback } from "./login.js";
-import { beginningOf, showBeginning, showStep } from "./steps.js";
+import { ProofkeyError, createClient } from "./spa/proofkey-spa.js";
+import { beginningOf, claimsOf, showBeginning, showStep } from "./steps.js";
 
 const SIGNED_OUT = "proofkey-signed-out";
+const ENDED = { logout: "You signed out in another tab.", expired: "Your session has ended.", replaced: "" };
 const by = (id) => document.getElementById(id);
 let config;
-let metadata;
+let client;
 let session = null;
 
 function showProblem(problem) {
-  const refused = problem instanceof Refused;
+  const refused = problem instanceof ProofkeyError;
   by("problem-code").textContent = refused ? problem.code : "error";
-  by("problem-text").textContent = refused ? problem.message : String(problem?.message ?? problem);
+  by("problem-text").textContent = (refused && problem.description) || String(problem?.message ?? problem);
   by("problem").hidden = false;
   if (!refused) console.error(problem);
 }
@@ -46,71 +47,65 @@ function render() {
   by("who-mail").textContent = email ?? sub;
   by("initial").textContent = by("who").textContent.slice(0, 1).toUpperCase();
   by("granted").replaceChildren(
-    ...(session.scope ?? config.scope).split(" ").map((word) => Object.assign(document.createElement("li"), { textContent: word })),
+    ...session.scope.split(" ").map((word) => Object.assign(document.createElement("li"), { textContent: word })),
   );
-  by("refresh").disabled = !session.refresh_token;
 }
 
 function renderClock() {
-  if (session === null) return;
+  if (!session?.endsAt) return;
   const left = Math.max(0, Math.round((session.endsAt - Date.now()) / 1000));
   const minutes = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
   by("lifetime").textContent = left > 0 ? `Access token: ${minutes} left.` : "Access token: expired.";
 }
 
-function keep(tokens) {
-  session = { ...tokens, endsAt: Date.now() + (tokens.expires_in ?? 300) * 1000 };
+/** Take over who is signed in and which access token there is; null: nobody. */
+async function follow() {
+  const person = await client.user();
+  const token = person && (await client.getToken());
+  const claims = token && claimsOf(token);
+  session = person && { person, token, scope: claims?.scope ?? config.scope, endsAt: (claims?.exp ?? 0) * 1000 };
   render();
   renderClock();
 }
 
 function showTokens(title, proves) {
-  const readable = session.access_token.split(".").length === 3;
-  const access = readable ? decodeToken(session.access_token).claims : beginningOf(session.access_token);
-  const values = { id_token: session.person, access_token: access };
-  if (session.refresh_token) values.refresh_token = beginningOf(session.refresh_token);
-  showStep("Issuer", "App", title, proves, values);
-}
-
-async function signIn() {
-  const record = await beginLogin(config, metadata);
-  location.assign(record.url);
-}
-
-async function finish(callback) {
-  const { code, record } = callback;
-  showBeginning(record);
-  showStep("Issuer", "App", "Came back with a code", "state and iss are the ones of this sign-in; a code alone opens nothing.", {
-    code: beginningOf(code),
-    state: record.state,
-    iss: record.issuer,
+  showStep("Issuer", "App", title, proves, {
+    id_token: session.person,
+    access_token: claimsOf(session.token) ?? beginningOf(session.token),
   });
-  keep(await redeem(config, metadata, callback));
+}
+
+async function finish() {
+  showBeginning(config);
+  showStep("Issuer", "App", "Came back with a code", "state and iss are the ones of this sign-in; a code alone opens nothing.");
+  await follow();
   showStep("App", "Issuer", "Traded code and verifier for tokens", "The verifier hashes to the challenge: whoever began this sign-in ends it.", {
     grant_type: "authorization_code",
-    code: beginningOf(code),
-    code_verifier: record.verifier,
+    client_id: config.client_id,
+    redirect_uri: config.redirect_uri,
   });
   by("signed-in").focus();
   showTokens("Got tokens", "The ID token is signed by the issuer, is for this app, and repeats the nonce of this sign-in.");
 }
 
 async function call(note) {
-  const answer = await callApi(`${config.api}/notes`, session, note);
-  by("api-answer").textContent = JSON.stringify(answer.body, null, 2);
+  const options = note === undefined ? {} : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ text: note }) };
+  const response = await client.fetch(`${config.api}/notes`, options);
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new ProofkeyError(answer.error ?? `http_${response.status}`, answer.error_description ?? "The API refused.");
+  by("api-answer").textContent = JSON.stringify(answer, null, 2);
   by("raw").hidden = false;
-  by("notes").replaceChildren(
-    ...answer.body.notes.map((text) => Object.assign(document.createElement("li"), { textContent: text })),
-  );
+  by("notes").replaceChildren(...answer.notes.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
   const title = note === undefined ? "Read the notes" : "Added a note";
   showStep("App", "API", title, "The API checked signature, issuer, audience, time and scope of the access token, and asked nobody.", {
-    status: String(answer.status),
-    answer: answer.body,
+    status: String(response.status),
+    answer,
   });
 }
 
 async function renew() {
-  keep(await refresh(config, metadata, session));
+  await client.getToken({ renew: true });
+  await follow();
   showTokens("Got fresh tokens", "The refresh token was used once and replaced; using the old one again ends the whole grant.");
   tell("Fresh tokens are here.");
 }
@@ -120,11 +115,9 @@ async function addNote() {
   by("note-text").value = "";
 }
 
-function signOut() {
-  const address = logoutAddress(config, metadata, session.id_token);
-  session = null;
+async function signOut() {
   sessionStorage.setItem(SIGNED_OUT, "yes");
-  location.assign(address);
+  await client.logout();
 }
 
 function sayGoodbye() {
@@ -132,37 +125,55 @@ function sayGoodbye() {
   sessionStorage.removeItem(SIGNED_OUT);
 }
 
-/** The answer in the address bar, taken out of it at once: neither a reload nor the back button finds it again. */
-function readAddress() {
-  try {
-    return { callback: takeCallback(location.search) };
-  } catch (refusal) {
-    if (refusal.record) showBeginning(refusal.record);
-    if (refusal.answer) showStep("Issuer", "App", `Came back with ${refusal.code}`, "No code, so no tokens: nothing was given.", refusal.answer);
-    if (refusal.code === "access_denied") refusal.message = "You did not allow it; nothing was given.";
-    return { callback: null, refusal };
-  } finally {
-    history.replaceState(null, "", "/");
+/** Whoever did not allow it, or whose answer was not this app's, is told so; nobody is signed in by it. */
+function showRefusal(refusal) {
+  if (refusal.code === "access_denied") {
+    showBeginning(config);
+    showStep("Issuer", "App", "Came back with access_denied", "No code, so no tokens: nothing was given.", { error: refusal.code });
+    refusal = new ProofkeyError(refusal.code, "You did not allow it; nothing was given.");
   }
+  showProblem(refusal);
+}
+
+async function begin() {
+  const response = await fetch("/config.json", { cache: "no-store" });
+  config = await response.json();
+  client = createClient({
+    issuer: config.issuer,
+    clientId: config.client_id,
+    redirectUri: config.redirect_uri,
+    postLogoutRedirectUri: config.post_logout_redirect_uri,
+    scope: config.scope,
+    apis: [config.api],
+  });
+  client.on("signedout", (why) => {
+    session = null;
+    render();
+    if (sessionStorage.getItem(SIGNED_OUT) === null) tell(ENDED[why] ?? "");
+  });
+  client.on("signedin", () => follow().catch(showProblem));
+  client.on("refreshed", () => follow().catch(showProblem));
 }
 
 async function start() {
-  const { callback, refusal } = readAddress();
+  let refusal;
+  let back = null;
   await act(async () => {
-    const response = await fetch("/config.json", { cache: "no-store" });
-    config = await response.json();
-    metadata = await discover(config.issuer);
-    if (callback !== null) await finish(callback);
+    await begin();
+    back = await client.handleCallback().catch((refused) => void (refusal = refused));
+    history.replaceState(null, "", "/");
+    if (back) return finish();
+    await follow();
+    if (session) showTokens("You were signed in already", "The refresh token lies sealed in this browser; another tab, or the issuer, gave a fresh access token.");
   });
-  if (refusal) showProblem(refusal);
-  else if (callback === null) sayGoodbye();
-  render();
+  if (refusal) showRefusal(refusal);
+  else if (session === null) sayGoodbye();
   by("issuer").textContent = config?.issuer ?? "";
   by("to-playground").hidden = !config?.playground;
-  by("sign-in").disabled = metadata === undefined;
+  by("sign-in").disabled = client === undefined;
 }
 
-by("sign-in").addEventListener("click", () => act(signIn));
+by("sign-in").addEventListener("click", () => act(() => client.login()));
 by("call-api").addEventListener("click", () => act(() => call()));
 by("refresh").addEventListener("click", () => act(renew));
 by("sign-out").addEventListener("click", () => act(signOut));

@@ -36,17 +36,25 @@ export function showStep(from, to, title, proves, values = {}) {
   document.getElementById("no-steps").hidden = true;
 }
 
-/** What happened before the browser left this page, told again from the record. */
-export function showBeginning(record) {
-  showStep("App", "App", "Made a secret and its challenge", "Only this tab knows the verifier; the challenge tells nothing about it.", {
-    code_verifier: record.verifier,
-    code_challenge: record.challenge,
-    state: record.state,
-    nonce: record.nonce,
+/** What happened before the browser left this page. The secrets are the library's own: they are not shown, and gone. */
+export function showBeginning(config) {
+  showStep("App", "App", "Made a secret and its challenge", "Only this browser knows the verifier; the challenge tells nothing about it.");
+  showStep("App", "Issuer", "Sent you to the issuer", "The challenge travels with the browser; whoever reads it cannot redeem the code.", {
+    response_type: "code",
+    client_id: config.client_id,
+    redirect_uri: config.redirect_uri,
+    scope: config.scope,
+    code_challenge_method: "S256",
   });
-  const parameters = Object.fromEntries(new URL(record.url).searchParams);
-  showStep("App", "Issuer", "Sent you to the issuer", "The challenge travels with the browser; whoever reads it cannot redeem the code.", parameters);
 }
 
 /** A token's first letters: enough to recognise it, too little to use it. */
 export const beginningOf = (token) => `${token.slice(0, 16)}… (${token.length} characters)`;
+
+/** The claims of a JWT, unverified, to be shown; null where it is none. */
+export function claimsOf(token) {
+  const parts = token.split(".");
+  if (parts.length !== 3) return null;
+  const bytes = Uint8Array.from(atob(parts[1].replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
+  return JSON.parse(new TextDecoder().decode(bytes));
+}
