@@ -19,13 +19,13 @@ MOST_STEPS = 12
 
 
 class WebBrowser:
-    """One browser. Use as an async context manager."""
+    """One browser; without *app* the application listens there. Use as an async context manager."""
 
     def __init__(self, app: Any, origin: str, *, username: str = "alice", password: str = "") -> None:
-        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=True)
+        mounts = {} if app is None else {origin: httpx2.ASGITransport(app=app, raise_app_exceptions=True)}
         self.origin = origin
         self.username, self.password = username, password
-        self.http = httpx2.AsyncClient(mounts={origin: transport}, trust_env=False, timeout=30)
+        self.http = httpx2.AsyncClient(mounts=mounts, trust_env=False, timeout=30)
 
     async def __aenter__(self) -> Self:
         return self

@@ -21,7 +21,7 @@ from proofkey.client.web import proxy
 from proofkey.client.web.addresses import Addresses
 from proofkey.client.web.api import Api
 from proofkey.client.web.csrf import has_session
-from proofkey.client.web.endpoints import ENDPOINTS
+from proofkey.client.web.endpoints import endpoints_at
 from proofkey.client.web.message import App, Message, Receive, Request, Response, Scope, Send
 from proofkey.client.web.opening import Opened, Opening
 from proofkey.client.web.recognise import recognise, slide, told
@@ -73,13 +73,12 @@ class SignIn:
     ) -> None:
         self._app = app
         self._apis = check_apis(apis or {})
-        options.setdefault("resource", next((api.resource for api in self._apis.values()), None))
+        kept = store if store is not None else MemoryStore()
         registration = Registration(
             client_id, redirect_uri, client_secret, authentication, id_token_signed_response_alg
         )
-        kept = store if store is not None else MemoryStore()
         self._opening = Opening(
-            settings=Settings(**options),
+            settings=_settings(options, self._apis),
             addresses=Addresses.beside(redirect_uri),
             issuer=Issuer(
                 issuer, registration, dpop_key=dpop_key, clock=clock, entropy=entropy, s256_announced=s256_announced
@@ -91,8 +90,7 @@ class SignIn:
             entropy=entropy,
             apis=self._apis,
         )
-        self._endpoints = {self._opening.addresses.path(name): endpoint for name, endpoint in ENDPOINTS.items()}
-        self._endpoints[self._opening.addresses.callback] = ENDPOINTS["callback"]
+        self._endpoints = endpoints_at(self._opening.addresses)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is ours, and tell the application who is there."""
@@ -156,6 +154,12 @@ class SignIn:
             await send(message)
 
         return closing
+
+
+def _settings(options: Options, apis: Mapping[str, Api]) -> Settings:
+    """The sign-in's own access token is for the first API that says whom it is for."""
+    options.setdefault("resource", next((api.resource for api in apis.values()), None))
+    return Settings(**options)
 
 
 def check_apis(apis: Mapping[str, Api]) -> Mapping[str, Api]:

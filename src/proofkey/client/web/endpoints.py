@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
+from proofkey.client.web.addresses import Addresses
 from proofkey.client.web.backchannel_logout import receive_logout
 from proofkey.client.web.callback import finish_login
 from proofkey.client.web.login import begin_login
@@ -26,3 +27,9 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "request": tell_request,
 }
 """`callback` stands for the redirect URI's own path, whatever its last part is called."""
+
+
+def endpoints_at(addresses: Addresses) -> Mapping[str, Endpoint]:
+    """The endpoints by their paths."""
+    named = {addresses.path(name): endpoint for name, endpoint in ENDPOINTS.items() if name != "callback"}
+    return {**named, addresses.callback: ENDPOINTS["callback"]}

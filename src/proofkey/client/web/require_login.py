@@ -22,11 +22,16 @@ def session_of(request: Any) -> Session | None:
     >>> session_of({"proofkey.session": Session(ISSUER, "a1", {"name": "Alice"}, NOW, NOW + 60_000, "c5rf")}).subject
     'a1'
     """
-    scope = request if isinstance(request, Mapping) else getattr(request, "scope", None)
-    if scope is None or SESSION not in scope:
-        raise LookupError("no sign-in is in front of this application")
-    session: Session | None = scope[SESSION]
+    session: Session | None = _around(request)[SESSION]
     return session
+
+
+def _around(request: Any) -> Mapping[str, Any]:
+    """What the sign-in put around a request. Starlette's requests are mappings, Flask's and Django's have one."""
+    for found in (request, getattr(request, "scope", None), getattr(request, "environ", None)):
+        if isinstance(found, Mapping) and SESSION in found:
+            return found
+    raise LookupError("no sign-in is in front of this application")
 
 
 def ask_for_login(request: Any) -> Response:
@@ -39,8 +44,7 @@ def ask_for_login(request: Any) -> Response:
     ...     except SessionEnded:
     ...         return ask_for_login(request)
     """
-    scope = request if isinstance(request, Mapping) else request.scope
-    ask: Callable[[], Response] = scope[ASK]
+    ask: Callable[[], Response] = _around(request)[ASK]
     return ask()
 
 

@@ -1,0 +1,122 @@
+"""The sign-in around a WSGI application (Flask, Django under WSGI …): the ASGI one, run by an event loop beside it (PEP 3333).
+
+1. One thread with an event loop in each process that answers requests, started at the first; a server may fork before.
+2. The application runs in the thread that called, with `environ["proofkey.session"]`; bodies are streamed both ways.
+3. Where a server tells the path only decoded, a path that is ambiguous once decoded is refused, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+from proofkey.client.web.asgi import SignIn as AsgiSignIn
+from proofkey.client.web.message import Receive, Scope, Send
+from proofkey.client.web.require_login import ASK, ask_for_login
+from proofkey.client.web.require_login import session_of as _session_of
+from proofkey.client.web.session import SESSION, Session
+from proofkey.client.web.wsgi_exchange import Exchange
+from proofkey.client.web.wsgi_loop import LoopThread
+
+Environ: TypeAlias = dict[str, Any]
+WsgiApp: TypeAlias = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+_environ: ContextVar[Environ] = ContextVar("proofkey.environ")
+_LOOP = "proofkey.loop"
+
+
+class SignIn:
+    """*app* with sign-in; *settings* are those of `proofkey.client.web.SignIn`.
+
+    >>> from proofkey.client.web.wsgi import SignIn
+    >>> def hello(environ, start_response): ...
+    >>> app = SignIn(
+    ...     hello, issuer=ISSUER, client_id=WEB_CLIENT_ID, client_secret=WEB_CLIENT_SECRET, redirect_uri=WEB_REDIRECT_URI
+    ... )
+    """
+
+    def __init__(self, app: WsgiApp, **settings: Any) -> None:
+        self._app = app
+        self._sign_in = AsgiSignIn(_hand_over, **settings)
+        self._loop = LoopThread()
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer what is ours, and tell the application who is there."""
+        exchange = Exchange(environ)
+        self._loop.start(exchange.run(self._sign_in))
+        first = exchange.next_message()
+        if first["type"] == "handed.over":
+            return self._call_app(environ, first["scope"], start_response)
+        status = HTTPStatus(first["status"])
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in first["headers"]]
+        start_response(f"{status.value} {status.phrase}", headers)
+        return exchange
+
+    def _call_app(self, environ: Environ, scope: Scope, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ.update({SESSION: scope[SESSION], ASK: scope[ASK], _LOOP: self._loop})
+        token = _environ.set(environ)
+        try:
+            return self._app(environ, start_response)
+        finally:
+            _environ.reset(token)
+
+    def close(self) -> None:
+        """Let go of the store, the network and the thread; the next request opens them again."""
+        self._loop.run(self._sign_in.close())
+        self._loop.stop()
+
+
+async def _hand_over(scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "handed.over", "scope": scope})
+
+
+def session_of(request: Any = None) -> Session | None:
+    """Who signed in: of *request* (an environment, or what has one), else of the request that is answered here and now.
+
+    >>> from proofkey.client.web.wsgi import session_of
+    >>> session_of({"proofkey.session": None}) is None
+    True
+    """
+    return _session_of(_environ.get() if request is None else request)
+
+
+def access_token(resource: str | None = None) -> str:
+    """`Session.access_token` for those who cannot await, in a request of somebody who signed in.
+
+    >>> from proofkey.client.web.wsgi import access_token
+    >>> def notes():
+    ...     return requests.get("https://notes.example/", headers={"Authorization": f"Bearer {access_token()}"}).json()
+    """
+    environ = _environ.get()
+    session = _session_of(environ)
+    if session is None:
+        raise LookupError("nobody signed in")
+    loop: LoopThread = environ[_LOOP]
+    token: str = loop.run(session.access_token(resource))
+    return token
+
+
+def require_login(view: Callable[..., Any]) -> Callable[..., Any]:
+    """*view*, as Flask calls one, for those who signed in; others are redirected, or told where to go (401).
+
+    >>> from proofkey.client.web.wsgi import require_login, session_of
+    >>> @require_login
+    ... def home():
+    ...     return session_of().claims["name"]
+    """
+
+    @wraps(view)
+    def guarded(*arguments: Any, **named: Any) -> Any:
+        if session_of() is not None:
+            return view(*arguments, **named)
+        response = ask_for_login(_environ.get())
+        headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in response.headers]
+        return response.body.decode("utf-8"), response.status, headers
+
+    return guarded
+
+
+__all__ = ["SignIn", "access_token", "require_login", "session_of"]

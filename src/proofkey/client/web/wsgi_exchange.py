@@ -1,0 +1,110 @@
+"""One WSGI request, told as ASGI does, between the thread that answers it and the event loop (PEP 3333, ASGI 3)."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+from urllib.parse import quote, unquote_to_bytes
+
+from proofkey.client.web.message import Message, Scope
+
+CHUNK = 65_536
+WAITING = 8
+"""How many pieces of an answer wait for the server to take them."""
+
+
+class Exchange:
+    """The request in *environ*, and the messages of its answer."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self.scope = read_scope(environ)
+        self._input = environ["wsgi.input"]
+        declared = environ.get("CONTENT_LENGTH") or "0"
+        self._left = int(declared) if declared.isascii() and declared.isdigit() else 0
+        self._messages: queue.Queue[Message | BaseException] = queue.Queue(WAITING)
+        self._is_given_up = False
+
+    async def run(self, app: Callable[..., Awaitable[None]]) -> None:
+        """Let *app* answer; its failure is the answer where it has one."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except Exception as failure:  # raised again in the thread that waits for the answer
+            await self._put(failure)
+
+    async def receive(self) -> Message:
+        """The next piece of the body."""
+        wanted = min(CHUNK, self._left)
+        body = await asyncio.to_thread(self._input.read, wanted) if wanted else b""
+        if len(body) == 0 and wanted:
+            return {"type": "http.disconnect"}
+        self._left -= len(body)
+        return {"type": "http.request", "body": body, "more_body": self._left > 0}
+
+    async def send(self, message: Message) -> None:
+        """Hand over a piece of the answer."""
+        await self._put(message)
+
+    async def _put(self, message: Message | BaseException) -> None:
+        while not self._is_given_up:
+            try:
+                self._messages.put_nowait(message)
+                return
+            except queue.Full:
+                await asyncio.sleep(0.005)
+        raise ConnectionResetError("the server gave the answer up")
+
+    def next_message(self) -> Message:
+        """Wait for a piece of the answer. Raises what the application raised."""
+        message = self._messages.get()
+        if isinstance(message, BaseException):
+            raise message
+        return message
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The rest of the answer, piece by piece."""
+        more = True
+        while more:
+            message = self.next_message()
+            more = message.get("more_body", False)
+            yield message.get("body", b"")
+
+    def close(self) -> None:
+        """Nobody wants more of the answer (PEP 3333: servers call it, whatever happened)."""
+        self._is_given_up = True
+
+
+def read_scope(environ: dict[str, Any]) -> Scope:
+    """The ASGI scope of a WSGI request."""
+    path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": environ["REQUEST_METHOD"],
+        "scheme": environ.get("wsgi.url_scheme", "http"),
+        "path": path.decode("utf-8", "replace"),
+        "raw_path": _raw_path(environ, path),
+        "query_string": environ.get("QUERY_STRING", "").encode("latin-1"),
+        "headers": _headers(environ),
+        "client": (environ.get("REMOTE_ADDR", ""), 0),
+    }
+
+
+def _raw_path(environ: dict[str, Any], path: bytes) -> bytes:
+    """The path as it was sent, where the server tells it and it is the path it decoded."""
+    for name in ("RAW_URI", "REQUEST_URI"):
+        sent = str(environ.get(name, "")).partition("?")[0].encode("latin-1", "replace")
+        if sent.startswith(b"/") and unquote_to_bytes(sent) == path:
+            return sent
+    return quote(path).encode("ascii")
+
+
+def _headers(environ: dict[str, Any]) -> list[tuple[bytes, bytes]]:
+    named = {name[5:]: value for name, value in environ.items() if name.startswith("HTTP_")}
+    named |= {name: environ[name] for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(name)}
+    return [
+        (name.lower().replace("_", "-").encode("latin-1"), str(value).encode("latin-1"))
+        for name, value in named.items()
+    ]
