@@ -189,6 +189,14 @@ async def test_metadata_that_are_not_this_issuers_give_no_keys(
     assert 0 == issuer.fetches()
 
 
+@pytest.mark.parametrize("host", ["u@127.0.0.1", "0.0.0.0"])
+async def test_an_address_that_answers_and_is_not_safe_is_not_asked(issuer: SampleIssuer, host: str) -> None:
+    issuer.metadata["jwks_uri"] = issuer.metadata["jwks_uri"].replace("127.0.0.1", host)
+    with refused(IssuerUnavailable, "issuer_unavailable"):
+        await Keys(issuer.issuer, clock=Clock()).verify(issuer.token())
+    assert 0 == issuer.fetches()
+
+
 async def test_a_slash_more_is_another_issuer(issuer: SampleIssuer) -> None:
     with refused(IssuerUnavailable, "issuer_unavailable"):
         await Keys(f"{issuer.issuer}/", clock=Clock()).verify(issuer.token())
