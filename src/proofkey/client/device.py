@@ -62,7 +62,9 @@ def read_device_authorization(status: int, body: bytes) -> DeviceAuthorization:
     texts: dict[str, Any] = {name: answer.get(name) for name in ("device_code", "user_code", "verification_uri")}
     complete = answer.get("verification_uri_complete")
     if not all(isinstance(text, str) and text for text in texts.values()) or not _are_safe(texts, complete):
-        raise ResponseRefused("device_answer_malformed", "The device authorization response lacks a member, or has it wrong")
+        raise ResponseRefused(
+            "device_answer_malformed", "The device authorization response lacks a member, or has it wrong"
+        )
     return DeviceAuthorization(
         device_code=texts["device_code"],
         user_code=printable(texts["user_code"]),

@@ -82,7 +82,6 @@ class LoopbackListener:
         host = str(parts.hostname)
         self._is_ours: Callable[[str], bool] = _everything
         self._arrived = threading.Event()
-        self._started = False
         self._query: str | None = None
         self._tell: Callable[[str], None] = lambda _url: None
         self._servers = _bind_both(_HOSTS[host], parts.port or 0, must_have_both=host == "localhost")
@@ -97,8 +96,7 @@ class LoopbackListener:
         self._is_ours = is_ours
         self._tell = tell or self._tell
         for server in self._servers:
-            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        self._started = True
+            server.thread.start()
 
     def __enter__(self) -> LoopbackListener:
         """Itself, gone at the end of the block."""
@@ -107,7 +105,7 @@ class LoopbackListener:
     def __exit__(self, *_: object) -> None:
         """Stop listening."""
         for server in self._servers:
-            if self._started:
+            if server.thread.is_alive():  # an interruption may come between the one's start and the other's
                 server.shutdown()
             server.server_close()
 
@@ -170,6 +168,7 @@ class _Server(ThreadingMixIn, HTTPServer):
     def __init__(self, address: str, port: int) -> None:
         self.address_family = _ADDRESSES[address]
         self._visits: set[Any] = set()
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
         super().__init__((address, port), _Visit)
 
     def server_bind(self) -> None:

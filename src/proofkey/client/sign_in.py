@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -144,6 +143,8 @@ class SignIn:
         """`access_token` for an event loop, which goes on meanwhile."""
         if self._is_usable(self._kept, usable_for, rejected):
             return self._kept.access_token
+        import asyncio  # a command that only prints a token needs none of it
+
         return await asyncio.to_thread(self.access_token, usable_for=usable_for, rejected=rejected)
 
     def auth(self, *origins: str) -> TokenAuth:
@@ -168,6 +169,8 @@ class SignIn:
 
     async def logout_async(self) -> Farewell:
         """`logout` for an event loop."""
+        import asyncio
+
         return await asyncio.to_thread(self.logout)
 
     def _is_usable(self, kept: StoredSignIn, usable_for: int, rejected: str | None) -> bool:
