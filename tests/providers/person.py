@@ -35,7 +35,13 @@ class ForeignPerson:
     def __init__(self, issuer: str, name: str = "alice", password: str = "password", decision: str = "allow") -> None:
         self.origin = _origin(issuer)
         self.name, self.password, self.decision = name, password, decision
-        self.http = httpx2.Client(trust_env=False, timeout=30.0)
+        self.http = httpx2.Client(trust_env=False, timeout=30.0, event_hooks={"response": [self._keep_cookies]})
+
+    def _keep_cookies(self, page: httpx2.Response) -> None:
+        """As browsers do: Secure cookies go to this machine over http, too."""
+        self.http.cookies.extract_cookies(page)
+        for cookie in self.http.cookies.jar:
+            cookie.secure = False
 
     def __enter__(self) -> Self:
         return self
