@@ -23,6 +23,15 @@ export interface LoginResult {
   user: Claims | null;
 }
 
+/** The same as soon as there are tokens; *saved* once a reload would find the session, too. */
+type Redeemed = LoginResult & { saved?: Promise<unknown> };
+
+const whenSaved = async (redeeming: Promise<Redeemed> | undefined): Promise<LoginResult | null> => {
+  const redeemed = await redeeming;
+  await redeemed?.saved;
+  return redeemed ? { target: redeemed.target, user: redeemed.user } : null;
+};
+
 /** Asks the token endpoint at *url*. */
 export type RequestTokens = (url: string, form: URLSearchParams) => Promise<Record<string, unknown>>;
 
@@ -32,7 +41,7 @@ const ONE_LOOP = 60_000;
 const RESTARTED = "proofkey-restarted";
 
 // By client, for the whole page: two clients and a component mounted twice (React's StrictMode) share one redemption.
-const settling = new Map<string, Promise<LoginResult>>();
+const settling = new Map<string, Promise<Redeemed>>();
 
 export const openLogin = (
   options: ClientOptions,
@@ -72,7 +81,7 @@ export const openLogin = (
   };
 
   /** Trade the code in *url* for tokens. Nothing is awaited before the request is on its way; keys come meanwhile. */
-  const redeem = async (url: string, state: string, spent: Transaction): Promise<LoginResult> => {
+  const redeem = async (url: string, state: string, spent: Transaction): Promise<Redeemed> => {
     const { target, verifier, nonce, key = "", maxAge } = spent;
     const issuer = spent.issuer!;
     const endpoint = issuer.token_endpoint;
@@ -94,12 +103,11 @@ export const openLogin = (
     );
     const handed = { id: mintSessionId(name), turn: 0, idToken, endpoint, user, key, token: readAccessToken(body) };
     const refreshToken = body.refresh_token as string | undefined;
-    await session.enter(handed, refreshToken ? { refreshToken, idToken, endpoint } : undefined);
-    return { target, user };
+    return { target, user, saved: session.enter(handed, refreshToken ? { refreshToken, idToken, endpoint } : undefined) };
   };
 
   /** What the answer in *url* comes to. */
-  const settle = async (url: string, state: string): Promise<LoginResult> => {
+  const settle = async (url: string, state: string): Promise<Redeemed> => {
     const isWindow = findTransaction(state)?.popup;
     if (isWindow) {
       // The page that opened this window finishes; if it is gone, the window does.
@@ -141,7 +149,7 @@ export const openLogin = (
         },
       );
     });
-    return redeem(url, state, takeTransaction(state)!);
+    return whenSaved(redeem(url, state, takeTransaction(state)!)) as Promise<LoginResult>;
   };
 
   const handleCallback = async (): Promise<LoginResult | null> => {
@@ -150,13 +158,13 @@ export const openLogin = (
       settling.set(name, settle(location.href, state));
       history.replaceState(null, "", redirectUri);
     }
-    return settling.get(name) ?? null;
+    return whenSaved(settling.get(name));
   };
 
   return {
     login,
     handleCallback,
-    /** Once no answer is being dealt with. */
+    /** Once it is known what the answer that is being dealt with comes to. */
     settled: async (): Promise<unknown> => settling.get(name)?.catch(() => 0),
   };
 };

@@ -62,7 +62,7 @@ export const readCallback = (url: string, { state, issuer, redirectUri, issRequi
           : iss == null
             ? issRequired && "iss_missing"
             : iss !== issuer && "iss_differs";
-  if (!wrong && error) throw new OAuthError(error, sent.get("error_description"));
+  if (!wrong && error != null) throw new OAuthError(error, sent.get("error_description"));
   if (wrong || !code) throw new ProofkeyError("callback_" + (wrong || "code_missing"));
   return code;
 };
