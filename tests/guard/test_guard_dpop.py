@@ -52,7 +52,7 @@ async def test_the_holder_of_the_key_comes_in(client: BoundClient) -> None:
     assert "alice" == (await client.send(client.proof("POST"), method="POST", path="/notes")).subject
 
 
-async def test_a_replayed_proof_opens_once(client: BoundClient) -> None:
+async def test_replayed_proof_opens_once(client: BoundClient) -> None:
     proof = client.proof()
     await client.send(proof)
     with refused(InvalidDpopProof, "dpop_replayed"):
@@ -90,7 +90,7 @@ async def test_a_replay_is_still_known_when_the_proof_is_almost_too_old(client: 
         await client.send(proof)
 
 
-async def test_a_stolen_token_without_the_key_opens_nothing(client: BoundClient) -> None:
+async def test_stolen_token_without_the_key_opens_nothing(client: BoundClient) -> None:
     thief = DpopKey.generate()
     with refused(TokenRejected, "dpop_key_differs"):
         await client.send(client.proof(key=thief))
@@ -99,7 +99,7 @@ async def test_a_stolen_token_without_the_key_opens_nothing(client: BoundClient)
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-async def test_a_bound_token_sent_as_bearer_opens_nothing(client: BoundClient, scheme: str) -> None:
+async def test_bound_token_sent_as_bearer_opens_nothing(client: BoundClient, scheme: str) -> None:
     with refused(TokenRejected, "access_token_scheme_differs"):
         await client.send(scheme=scheme)
     with refused(TokenRejected, "access_token_scheme_differs"):
@@ -144,7 +144,7 @@ async def test_a_proof_for_another_method_url_or_token_opens_nothing(issuer: Sam
 
 
 @pytest.mark.parametrize("host", ["evil.example", "api.example:8443", "other.example"])
-async def test_the_host_header_does_not_say_which_address_a_proof_is_for(client: BoundClient, host: str) -> None:
+async def test_host_header_believed_for_no_proof(client: BoundClient, host: str) -> None:
     request = client.request(client.proof(url=f"https://{host}/notes"))
     forged = ApiRequest(request.method, request.url, [*request.headers, (b"host", host.encode())])
     with refused(InvalidDpopProof, "dpop_url_differs"):

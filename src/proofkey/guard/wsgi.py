@@ -93,7 +93,7 @@ def access_of(environ: WSGIEnvironment) -> Access:
 def read_request(environ: WSGIEnvironment, server: ResourceServer) -> ApiRequest:
     """The guard's view of a WSGI request to *server*. Headers that were repeated are joined: such a token is malformed."""
     headers = [
-        (name[5:].replace("_", "-").lower().encode("latin-1"), value.encode("latin-1"))
+        (name[5:].replace("_", "-").lower().encode("latin-1"), value.encode("latin-1", "replace"))
         for name, value in environ.items()
         if name.startswith("HTTP_")
     ]
@@ -114,7 +114,7 @@ def _path(environ: WSGIEnvironment) -> str:
     if sent is not None:
         return sent["path"]
     decoded = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    return quote(decoded.encode("latin-1"), safe=_UNQUOTED)
+    return quote(decoded.encode("latin-1", "replace"), safe=_UNQUOTED)
 
 
 def _send(answer: Answer, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
