@@ -159,11 +159,11 @@ def test_the_page_may_talk_to_the_issuer_and_the_api_alone(app_url: str) -> None
 
 def test_the_page_loads_nothing_foreign_and_everything_it_names(app_url: str) -> None:
     page = get(app_url).text
-    named = re.findall(r'(?:src|href)="([^"]+)"', page)
+    named = re.findall(r'<(?:script|link|img)[^>]+?(?:src|href)="([^"]+)"', page)
     scripts = [get(app_url + path).text for path in named if path.endswith(".js")]
     imported = [f"/{name}" for text in scripts for name in re.findall(r'from "\./([^"]+)"', text)]
     assert {"/app.js", "/style.css", "/icon.svg"} == set(named)
-    assert {"/login.js", "/steps.js"} == set(imported)
+    assert {"/spa/proofkey-spa.js", "/steps.js"} == set(imported)
     assert {200} == {get(app_url + path).status_code for path in [*named, *imported]}
 
 

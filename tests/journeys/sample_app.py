@@ -40,6 +40,11 @@ class SampleApp:
         await self.page.goto(f"{self.server.told['app']}{path}")
         await self.settled()
 
+    @property
+    def redemptions(self) -> list[Request]:
+        """The token requests that presented a code."""
+        return [each for each in self.token_requests if "authorization_code" in (each.post_data or "")]
+
     async def settled(self) -> None:
         """Wait until the app is there and does nothing."""
         await expect(self.page.locator("body")).to_have_attribute("aria-busy", "false")

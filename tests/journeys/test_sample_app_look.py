@@ -79,7 +79,9 @@ async def test_who_comes_back_is_where_the_keyboard_is_and_hears_what_the_api_sa
         app = await SampleApp.open(dev, context)
         await come_in(app)
         await expect(app.page.get_by_role("group", name="Alice Adler")).to_be_focused()
-        await expect(app.page.get_by_text("A reload forgets the tokens, on purpose.")).to_be_visible()
+        await expect(
+            app.page.get_by_text("A reload keeps you signed in; access tokens are in memory only.")
+        ).to_be_visible()
         await app.press("Read my notes")
         await expect(app.page.get_by_role("status").filter(has_text="Your first note")).to_be_visible()
 
