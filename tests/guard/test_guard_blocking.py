@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -66,6 +67,7 @@ def admitted_in_a_child(server: ResourceServer, token: str) -> bytes:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
+        signal.alarm(20)  # whatever goes wrong, no process stays behind
         try:
             os.write(writing, server.admit_blocking(asking(token)).subject.encode())
         finally:
