@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +11,11 @@ from typing import Any
 from urllib.parse import urljoin
 
 import httpx2
-import uvicorn
 
 from proofkey.client.web import SESSION, Scope, SignIn
 from proofkey.client.web.message import Receive, Send, page
 from proofkey.server.local_ca import open_local_authority, trusting
-from tests.listening import bind
+from tests.listening import bind, listening
 from tests.person import read_forms
 
 _MOST_STEPS = 12
@@ -51,6 +48,11 @@ def open_place() -> Iterator[Place]:
 
 async def greet(scope: Scope, receive: Receive, send: Send) -> None:
     """The application behind the sign-in: says who is there."""
+    if scope["type"] == "lifespan":
+        for moment in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{moment}.complete"})
+        return
     session = scope[SESSION]
     await page(200, "Hello", session.subject if session else "nobody", ("/auth/login", "Sign in"))(scope, receive, send)
 
@@ -59,20 +61,9 @@ async def greet(scope: Scope, receive: Receive, send: Send) -> None:
 def relying_party(place: Place, ca_file: Path, **options: Any) -> Iterator[Browser]:
     """The client at *place* for one issuer, and a browser; both are gone at the end of the block."""
     sign_in = SignIn(greet, redirect_uri=place.redirect_uri, ca_file=ca_file, s256_announced=False, **options)
-    listener = place.listener.dup()
     tls = {"ssl_certfile": place.folder / "server.pem", "ssl_keyfile": place.folder / "server.key"}
-    config = uvicorn.Config(sign_in, ws="none", log_config=None, timeout_graceful_shutdown=1, **tls)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        with Browser(place, ca_file) as browser:
-            yield browser
-    finally:
-        server.should_exit = True
-        thread.join(10)
+    with listening(sign_in, place.listener.dup(), lifespan="on", **tls), Browser(place, ca_file) as browser:
+        yield browser
 
 
 class Browser:
