@@ -118,7 +118,7 @@ def declaration(app: str, api: str, other_origins: dict[str, list[str]] | None =
     ]
     main = {
         "apis": apis,
-        "applications": {"app": {**spa, "trusted": True}, "asks": spa},
+        "applications": {"app": {**spa, "trusted": True}, "asks": spa, "example": {**spa, "trusted": True}},
         "people": {"alice": person, "bob": {**person, "email": "bob@demo.example", "name": "Bob Brandt"}},
     }
     for name, addresses in (other_origins or {}).items():

@@ -9,8 +9,9 @@ const client = createClient({
   scope: config.scope,
 });
 if (location.search.includes("code=")) {
-  await client.handleCallback();
+  const back = client.handleCallback(); // resolves once the session is kept, too; the token is there before
   finish(await client.getToken());
+  await back;
 } else {
   await client.login();
 }
