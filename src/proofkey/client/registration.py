@@ -16,6 +16,8 @@ from proofkey.client.issuer import Issuer
 from proofkey.client.messages import Claims, HttpRequest, Registration, ResponseRefused, read_object
 from proofkey.protocol.records import SECOND
 
+__all__ = ["Registered", "read_registration", "register", "registration_request"]
+
 _AUTHENTICATION = ("client_secret_basic", "client_secret_post")
 _TEXTS = (
     "client_id",

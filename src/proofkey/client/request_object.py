@@ -16,6 +16,8 @@ from proofkey.jose import SigningKey
 from proofkey.protocol.records import MINUTE, seconds
 from proofkey.seal import encode_base64url
 
+__all__ = ["by_reference", "request_object"]
+
 TYP = "oauth-authz-req+jwt"
 VALID_FOR = 15 * MINUTE
 _IN_URL = ("client_id", "response_type", "scope")
@@ -24,6 +26,7 @@ _IN_URL = ("client_id", "response_type", "scope")
 def request_object(pending: PendingLogin, *, key: SigningKey | None, now: int, jti: str) -> str:
     """The request of *pending* as a JWT under *key*, at *now* (milliseconds); unsigned where there is no key.
 
+    >>> from proofkey.client import Registration, begin_login
     >>> pending = begin_login(METADATA, Registration(CLIENT_ID, REDIRECT_URI), scope="openid", entropy=bytes(range(96)))
     >>> request_object(pending, key=None, now=NOW, jti="3e4fd1").endswith(".")
     True
@@ -45,6 +48,7 @@ def request_object(pending: PendingLogin, *, key: SigningKey | None, now: int, j
 def by_reference(pending: PendingLogin, endpoint: str, request_uri: str) -> PendingLogin:
     """*pending* with an address at *endpoint* that only names *request_uri*, where the issuer fetches the object.
 
+    >>> from proofkey.client import Registration, begin_login
     >>> pending = begin_login(METADATA, Registration(CLIENT_ID, REDIRECT_URI), scope="openid", entropy=bytes(range(96)))
     >>> shorter = by_reference(pending, METADATA.authorization_endpoint, "https://notes.example/auth/request?id=1")
     >>> "code_challenge" in shorter.url, shorter.state == pending.state

@@ -13,6 +13,8 @@ from proofkey.client.conversation import Conversation
 from proofkey.client.messages import HttpRequest, ResponseRefused, read_object
 from proofkey.protocol.issuer import is_issuer, is_safe_address
 
+__all__ = ["find_issuer", "read_identifier", "read_webfinger", "webfinger_request"]
+
 REL = "http://openid.net/specs/connect/1.0/issuer"
 _JRD = "application/jrd+json, application/json"
 
