@@ -13,15 +13,19 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
 
 from proofkey.client import (
+    Issuer,
     LoginAbandoned,
     MemoryStore,
+    Network,
     NotSignedIn,
+    Registration,
     ResponseRefused,
     ServerRefused,
     SignIn,
@@ -29,7 +33,7 @@ from proofkey.client import (
     login,
     login_async,
 )
-from proofkey.client.answer import read_pasted
+from proofkey.client.answer import AnswerWait, Arrival, read_pasted
 from tests.dev_server import DevServer
 from tests.visitor import come_back, sign_in
 
@@ -190,6 +194,17 @@ async def test_the_event_loop_goes_on_and_cancelling_ends_the_wait(dev: DevServe
     assert not [name for name in before if "serve_forever" in name and name in {t.name for t in threading.enumerate()}]
 
 
+def test_a_wait_that_is_called_off_ends(dev: DevServer) -> None:
+    arrivals: SimpleQueue[Arrival] = SimpleQueue()
+    arrivals.put(Arrival("cancelled"))
+    with Network(dev.issuer) as network:
+        issuer = Issuer(dev.issuer, Registration("native", "http://127.0.0.1:9/callback"))
+        pending = network.run(issuer.begin(scope="openid"))
+    wait = AnswerWait(pending, None, None, reads_paste=False, say=print, arrivals=arrivals)
+    with pytest.raises(LoginAbandoned, match="login_called_off"):
+        wait.wait(60_000)
+
+
 async def test_signing_in_and_out_with_an_event_loop(dev: DevServer) -> None:
     me = await login_async(dev.issuer, "native", browser=alice(dev), store=MemoryStore())
     first = await me.access_token_async()
@@ -243,6 +258,41 @@ def test_logout_forgets_all_the_same_where_the_issuer_is_gone(dev: DevServer) ->
     farewell = gone.logout()
     assert (False, True) == (farewell.revoked, "[server_unreachable]" in str(farewell.why))
     assert find_sign_in(nowhere, store=store) is None
+
+
+LOGS = """
+import logging, sys
+logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+import httpx2
+from proofkey.client import MemoryStore, login
+from tests.visitor import come_back, sign_in
+issuer, password, api = sys.argv[1:]
+def browser(url):
+    come_back(sign_in(url, "alice", password))
+store = MemoryStore()
+me = login(issuer, "native", scope="openid notes:read", resource=api.removesuffix("/notes"), browser=browser, store=store)
+told = [me.access_token()]
+assert httpx2.get(api, auth=me.auth()).status_code == 200
+told += [store.load(issuer, "native").refresh_token, me.access_token(rejected=told[0])]
+told += [store.load(issuer, "native").refresh_token]
+me.logout()
+print(repr(me), *told)
+"""
+
+
+def test_no_log_of_any_library_holds_a_token(dev: DevServer) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", LOGS, dev.issuer, dev.password_of("alice"), dev.told["resource"]["url"]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 0 == ran.returncode, ran.stderr
+    tokens = ran.stdout.split()[-4:]
+    assert (4, True) == (len(set(tokens)), "DEBUG:" in ran.stderr)
+    assert [] == [token for token in tokens if token in ran.stderr]
+    assert "code_verifier" not in ran.stderr
 
 
 REDIRECT = "http://127.0.0.1:8123/callback"

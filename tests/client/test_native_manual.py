@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from proofkey.cli import COMMANDS
+from proofkey.client import LoginOptions
 from tests.test_docs import PAUSE, ROOT, blocks, compare, environment, here
 from tests.test_docs import demo as demo
 
@@ -31,6 +32,11 @@ def test_the_page_runs_as_written(demo: dict[str, Any], tmp_path: Path) -> None:
     )
     assert 0 == ran.returncode, ran.stderr
     compare([told for _, told in written], ran.stdout)
+
+
+def test_every_option_of_login_is_in_its_table() -> None:
+    section = (ROOT / PAGE).read_text(encoding="utf-8").split("## What `login` can be told")[1].split("\n## ")[0]
+    assert list(LoginOptions.__annotations__) == re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
 
 
 def test_its_commands_exist() -> None:

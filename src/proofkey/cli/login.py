@@ -16,7 +16,7 @@ DEFAULT_SCOPE = "openid profile email offline_access"
 
 @click.command()
 @which_sign_in
-@click.option("--scope", default=DEFAULT_SCOPE, show_default=True, help="What to ask for.")
+@click.option("--scope", help=f"What to ask for.  [default: of {DEFAULT_SCOPE}, what the issuer lists]")
 @click.option("--resource", help="The API that the access token is for, as its URI.  [default: the issuer's choice]")
 @click.option("--redirect-uri", help="As registered.  [default: http://127.0.0.1/callback, on any port]")
 @click.option(
@@ -31,7 +31,7 @@ def login(
     *,
     issuer: str | None,
     client_id: str | None,
-    scope: str,
+    scope: str | None,
     resource: str | None,
     redirect_uri: str | None,
     ports: tuple[int, ...],
@@ -47,7 +47,8 @@ def login(
     with refusals_in_words():
         issuer, client_id = choose_application(issuer, client_id)
         options: native.LoginOptions = {
-            "scope": scope,
+            "scope": scope or DEFAULT_SCOPE,
+            "only_supported": not scope,
             "resource": resource,
             "redirect_uri": redirect_uri or native.REDIRECT_URI,
             "port": ports or None,

@@ -28,6 +28,8 @@ _EXPECTED = ("jwks_uri", "userinfo_endpoint", "end_session_endpoint", "revocatio
 class ServerMetadata:
     """An issuer, where its endpoints are (None: it has none), and whether its answers name it (RFC 9207 §3).
 
+    `scopes_supported` is empty where it lists none; it need not list all (RFC 8414 §2).
+
     >>> METADATA.issuer == ISSUER, METADATA.names_itself
     (True, True)
     """
@@ -43,6 +45,7 @@ class ServerMetadata:
     device_authorization_endpoint: str | None
     registration_endpoint: str | None
     names_itself: bool
+    scopes_supported: frozenset[str] = frozenset()
 
 
 def metadata_requests(issuer: str) -> tuple[HttpRequest, HttpRequest]:
@@ -82,6 +85,7 @@ def read_metadata(status: int, body: bytes, *, expected_issuer: str, s256_announ
     return ServerMetadata(
         issuer=expected_issuer,
         names_itself=metadata.get("authorization_response_iss_parameter_supported") is True,
+        scopes_supported=_read_scopes(metadata.get("scopes_supported")),
         **_read_endpoints(metadata),
     )
 
@@ -117,6 +121,10 @@ def _read_document(response: HttpResponse) -> dict[str, Any] | None:
         return read_object(response.status, response.body)
     except (ResponseRefused, ServerRefused):
         return None
+
+
+def _read_scopes(scopes: object) -> frozenset[str]:
+    return frozenset(scope for scope in scopes if isinstance(scope, str)) if isinstance(scopes, list) else frozenset()
 
 
 def _read_endpoints(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,8 @@ class LoginOptions(TypedDict, total=False):
 
     scope: str
     """What to ask for, separated by spaces; `openid` unless told otherwise. With `offline_access`, consent is asked for."""
+    only_supported: bool
+    """Leave out of the scope what the issuer's metadata do not list, where they list any; for scopes that nobody asked for."""
     resource: str | None
     """The API that the access token is for, as its absolute URI (RFC 8707)."""
     redirect_uri: str
@@ -119,6 +121,7 @@ class _Login:
     issuer: str
     client_id: str
     scope: str = "openid"
+    only_supported: bool = False
     resource: str | None = None
     redirect_uri: str = REDIRECT_URI
     port: int | Sequence[int] | None = None
@@ -158,6 +161,8 @@ class _Login:
             registration = Registration(self.client_id, redirect_uri)
             issuer = Issuer(self.issuer, registration, dpop_key=dpop_key, s256_announced=self.s256_announced)
             metadata = network.run(issuer.discover())
+            if self.only_supported and metadata.scopes_supported:
+                self.scope = " ".join(scope for scope in self.scope.split() if scope in metadata.scopes_supported)
             nobody_could_answer = (obstacle is not None or self.browser is None) and not reads_paste
             if self.device or (nobody_could_answer and metadata.device_authorization_endpoint is not None):
                 return self._sign_in_by_device(network, issuer)
