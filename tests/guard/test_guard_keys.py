@@ -11,7 +11,7 @@ import pytest
 from proofkey import jose
 from proofkey.guard import Guard, IssuerUnavailable, ResourceServer, TokenRejected
 from proofkey.guard.discovery import Discovery
-from proofkey.guard.fetched import COOL_DOWN_FOR, FRESH_FOR, STALE_FOR
+from proofkey.guard.fetched import COOL_DOWN_FOR, FRESH_FOR, STALE_FOR, Fetched
 from proofkey.guard.keys import IssuerKeys
 from proofkey.guard.steps import run
 from proofkey.protocol.records import HOUR, SECOND
@@ -159,6 +159,20 @@ async def test_failures_are_retried_ever_more_slowly(issuer: SampleIssuer) -> No
         rests.append(caught.value.retry_for // SECOND)
         clock.turn(caught.value.retry_for)
     assert [1, 2, 4, 8, 16, 30, 30] == rests
+
+
+async def test_a_bug_in_fetching_does_not_make_every_request_fetch() -> None:
+    tries = []
+
+    async def fail() -> str:
+        tries.append(1)
+        raise LookupError("a bug")
+
+    fetched = Fetched(fail, what="nothing", clock=Clock())
+    for _ in range(100):
+        with refused(IssuerUnavailable, "issuer_unavailable"):
+            await run(fetched.current())
+    assert 1 == len(tries)
 
 
 async def test_metadata_only_under_the_openid_address_do(issuer: SampleIssuer) -> None:

@@ -115,11 +115,17 @@ class Fetched(Generic[T]):
         try:
             self._kept = await self._ask()
         except AnswerUnusable as failure:
-            self._failures += 1
-            rest_for = min(COOL_DOWN_FOR, SECOND << min(self._failures - 1, 8))
             _log.warning("%s not fetched: %s", self._what, failure)
+            rest_for = self._count_failure()
+        except Exception:  # a bug, which must not turn every request into a fetch
+            _log.exception("%s not fetched", self._what)
+            rest_for = self._count_failure()
         else:
             self._failures, self._fetched_at, rest_for = 0, self._clock(), COOL_DOWN_FOR
         finally:
             self._fetch = None
         self._rest_until = self._clock() + rest_for
+
+    def _count_failure(self) -> int:
+        self._failures += 1
+        return min(COOL_DOWN_FOR, SECOND << min(self._failures - 1, 8))
