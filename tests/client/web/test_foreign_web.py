@@ -14,8 +14,8 @@ import pytest
 from proofkey.client.dpop import DpopKey
 from proofkey.client.web import Api, SignIn
 from tests.client.web.sample_api import Reply, SampleApi, Sent, sample_api
-from tests.client.web.web_app import greet
-from tests.listening import bind, listening, url_of
+from tests.client.web.web_app import greet, sign_in_listening
+from tests.listening import bind, url_of
 from tests.providers.foreign import ForeignProvider
 from tests.providers.person import ForeignPerson
 
@@ -88,20 +88,8 @@ def place_at(provider: ForeignProvider, person: ForeignPerson | None = None, **m
 def running(place: Place, **options: Any) -> Iterator[SignIn]:
     """The application answers at its place."""
     sign_in = place.sign_in_with(**options)
-
-    async def until_closed(scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] == "/close":
-            await sign_in.close()
-            await send({"type": "http.response.start", "status": 204, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
-            return
-        await sign_in(scope, receive, send)
-
-    with listening(until_closed, place.listener):
-        try:
-            yield sign_in
-        finally:
-            place.http.get("/close")
+    with sign_in_listening(sign_in, place.listener):
+        yield sign_in
 
 
 def test_oidc_provider_signs_in_renews_and_signs_out(oidc_provider: ForeignProvider) -> None:

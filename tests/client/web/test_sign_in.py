@@ -19,4 +19,5 @@ async def test_the_session_endpoint_tells_claims_and_no_token(app: SignIn) -> No
         await alice.sign_in()
         told = await alice.session()
     assert {"signed_in", "claims", "expires_at", "csrf"} == set(told)
+    assert set() == {"nonce", "at_hash", "aud", "sid"} & set(told["claims"])
     assert "alice@demo.example" == told["claims"]["email"]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import httpx2
 
 from proofkey.client.web import SESSION, SignIn
 from tests.client.web.browser import WebBrowser
 from tests.dev_server import DevServer
+from tests.listening import listening
 
 ORIGIN = "https://app.example"
 REDIRECT_URI = f"{ORIGIN}/auth/callback"
@@ -61,3 +66,22 @@ def sign_in_at(server: DevServer, **changed: Any) -> SignIn:
 def browser_of(app: Any, *, username: str = "alice", origin: str = ORIGIN) -> WebBrowser:
     """A browser that was never there."""
     return WebBrowser(app, origin, username=username, password=PASSWORD)
+
+
+@contextmanager
+def sign_in_listening(sign_in: SignIn, listener: Any) -> Iterator[str]:
+    """It answers on *listener* inside the block, and is closed in its own event loop at the end."""
+
+    async def until_closed(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] != "/close":
+            await sign_in(scope, receive, send)
+            return
+        await sign_in.close()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    with listening(until_closed, listener) as url:
+        try:
+            yield url
+        finally:
+            httpx2.get(f"{url}/close", trust_env=False)

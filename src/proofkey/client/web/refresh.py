@@ -30,13 +30,23 @@ _log = logging.getLogger("proofkey.client.web")
 
 
 class SessionEnded(Refusal):
-    """The session is over, or has no tokens any more: the person must sign in again."""
+    """The session is over, or has no tokens any more: the person must sign in again.
+
+    >>> from proofkey.client.web import SessionEnded
+    >>> SessionEnded.code
+    'login_required'
+    """
 
     code = "login_required"
 
 
 class TokensUnavailable(Refusal):
-    """The issuer gave no tokens now; the session stays. Try again later."""
+    """The issuer gave no tokens now; the session stays. Try again later.
+
+    >>> from proofkey.client.web import TokensUnavailable
+    >>> TokensUnavailable.code
+    'temporarily_unavailable'
+    """
 
     code = "temporarily_unavailable"
 

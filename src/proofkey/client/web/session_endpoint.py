@@ -11,6 +11,9 @@ from proofkey.client.web.recognise import recognise, told
 from proofkey.client.web.site import Site
 from proofkey.protocol.records import SECOND
 
+_ABOUT_THE_TOKEN = frozenset("at_hash aud azp c_hash exp iat jti nbf nonce s_hash sid".split())
+"""Claims that speak of the ID token or the session at the issuer, and not of the person."""
+
 
 async def tell_session(site: Site, request: Request) -> Response:
     """`{"signed_in": false}`, or the claims, when the session ends without use (seconds), and the CSRF token."""
@@ -22,5 +25,6 @@ async def tell_session(site: Site, request: Request) -> Response:
     if recognised is None:
         return answer_json(200, {"signed_in": False})
     session = told(site, recognised)
-    about = {"claims": dict(session.claims), "expires_at": session.expires_at // SECOND, "csrf": session.csrf}
+    claims = {name: value for name, value in session.claims.items() if name not in _ABOUT_THE_TOKEN}
+    about = {"claims": claims, "expires_at": session.expires_at // SECOND, "csrf": session.csrf}
     return answer_json(200, {"signed_in": True, **about})

@@ -15,7 +15,16 @@ from typing import Protocol
 
 
 class StoreUnavailable(Exception):
-    """The store did not answer; nothing is known of what was asked."""
+    """The store did not answer; nothing is known of what was asked.
+
+    >>> import asyncio
+    >>> from proofkey.client.web import SqliteStore, StoreUnavailable
+    >>> try:
+    ...     asyncio.run(SqliteStore("/").open())
+    ... except StoreUnavailable:
+    ...     print("no sessions there")
+    no sessions there
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +33,11 @@ class StoredSession:
 
     `version` counts how often its tokens were renewed. It lives until `idle_until`, which use moves on, and never past
     `until`. Who holds `claimed_until` in the future renews the tokens now.
+
+    >>> from proofkey.client.web import StoredSession
+    >>> kept = StoredSession(b"k" * 32, None, b"s" * 32, "sealed", idle_until=NOW + 1_000, until=NOW + 9_000)
+    >>> kept.is_live(NOW), kept.is_live(NOW + 1_000)
+    (True, False)
     """
 
     key: bytes
@@ -41,7 +55,16 @@ class StoredSession:
 
 
 class SessionStore(Protocol):
-    """Where sessions and begun logins are kept. `open` before use, in the process that uses it; `close` after."""
+    """Where sessions and begun logins are kept. `open` before use, in the process that uses it; `close` after.
+
+    A store of your own has these methods, and keeps the promises above.
+
+    >>> import asyncio
+    >>> from proofkey.client.web import MemoryStore, SessionStore
+    >>> store: SessionStore = MemoryStore()
+    >>> asyncio.run(store.spend(b"k" * 32, until=NOW + 1_000, now=NOW))
+    True
+    """
 
     async def open(self) -> None:
         """Connect, and make what is missing."""

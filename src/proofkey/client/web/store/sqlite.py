@@ -58,7 +58,7 @@ class SqliteStore(SqlStore):
             raise StoreUnavailable("the store is not open")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
-        except sqlite3.Error as failure:
+        except (sqlite3.Error, OSError) as failure:
             raise StoreUnavailable(str(failure)) from failure
 
     def _connect(self) -> None:
