@@ -1,0 +1,37 @@
+"""The manual's page on web applications: its blocks run, its table of addresses and its examples exist."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proofkey.client.web import SignIn
+from proofkey.client.web.endpoints import ENDPOINTS
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "docs" / "web.md").read_text(encoding="utf-8")
+
+
+def test_its_python_blocks_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLIENT_SECRET", "a-secret-of-more-than-thirty-two-characters")
+    monkeypatch.setenv("SESSION_KEY", "00" * 32)
+    names: dict[str, Any] = {"os": os}
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    for block in blocks:
+        exec(block, names)
+    assert (3, True, True) == (len(blocks), isinstance(names["app"], SignIn), isinstance(names["patient"], SignIn))
+
+
+def test_it_names_every_address_the_sign_in_owns() -> None:
+    told = set(re.findall(r"^\| `(?:GET |POST )?/auth/([a-z-]+)`", PAGE, re.MULTILINE))
+    assert set(ENDPOINTS) - {"request"} == told
+
+
+def test_the_examples_it_links_to_exist() -> None:
+    linked = re.findall(r"\]\(\.\./([^)]+)\)", PAGE)
+    assert 5 == len([path for path in linked if (ROOT / path).is_file()]) == len(linked)
