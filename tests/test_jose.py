@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -334,3 +335,12 @@ def test_only_ec_and_rsa_keys_sign() -> None:
 def test_at_hash_is_the_left_half_of_sha_256() -> None:
     """The example of OpenID Connect Core 1.0, appendix A.3."""
     assert "77QmUPtjPfzWtF2AnpK9RQ" == jose.left_half_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y")
+
+
+@pytest.mark.parametrize(
+    ("alg", "name"),
+    [("RS256", "sha256"), ("PS256", "sha256"), ("ES384", "sha384"), ("EdDSA", "sha512"), ("Ed25519", "sha512")],
+)
+def test_at_hash_is_hashed_as_the_id_token_is_signed(alg: str, name: str) -> None:
+    digest = hashlib.new(name, b"token").digest()
+    assert encoded(digest[: len(digest) // 2]) == jose.left_half_hash("token", alg)

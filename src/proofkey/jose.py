@@ -43,6 +43,8 @@ _RSA = {
     "RS256": padding.PKCS1v15(),
     "PS256": padding.PSS(mgf=padding.MGF1(_SHA256), salt_length=padding.PSS.DIGEST_LENGTH),
 }
+_HASHES = {"ES384": "sha384", "EdDSA": "sha512", "Ed25519": "sha512"}
+"""What algorithms that do not hash by SHA-256 hash by (RFC 7518 §3.1, RFC 8032 §5.1)."""
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 _PLAIN = bytes.maketrans(b"-_+/=", b"+/???")
 _PADDING = (b"", b"===", b"==", b"=")
@@ -358,9 +360,10 @@ def decode_claims(payload: bytes) -> dict[str, Any]:
     return claims
 
 
-def left_half_hash(value: str) -> str:
-    """at_hash and c_hash for algorithms over SHA-256 (OpenID Connect Core §3.1.3.6)."""
-    return _encode(hashlib.sha256(value.encode("ascii")).digest()[:16]).decode("ascii")
+def left_half_hash(value: str, alg: str = "ES256") -> str:
+    """at_hash and c_hash of an ID token that is signed under *alg* (OpenID Connect Core §3.1.3.6)."""
+    digest = hashlib.new(_HASHES.get(alg, "sha256"), value.encode("ascii")).digest()
+    return _encode(digest[: len(digest) // 2]).decode("ascii")
 
 
 def jwk_set(keys: Iterable[SigningKey]) -> dict[str, Any]:

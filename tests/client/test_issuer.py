@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 import pytest
+from joserfc import jws
+from joserfc.jwk import ECKey
 
 from proofkey.client.conversation import Conversation, Done, advance
 from proofkey.client.http import AsyncNetwork, Network
@@ -15,7 +17,7 @@ from proofkey.client.id_token import IdTokenRefused
 from proofkey.client.issuer import Issuer
 from proofkey.client.messages import Claims, HttpRequest, HttpResponse, Registration, ResponseRefused, ServerRefused
 from proofkey.client.protocol import PendingLogin, Tokens, read_callback, read_form_post, read_tokens
-from proofkey.jose import SigningKey, generate_key, jwk_set
+from proofkey.jose import SigningKey, generate_key, jwk_set, left_half_hash
 from proofkey.seal import encode_base64url
 from tests.dev_server import DevServer
 from tests.protocol.refusals import refused
@@ -330,3 +332,22 @@ async def test_the_same_conversation_in_an_event_loop(dev: DevServer, native: Is
     assert isinstance(signed_in.tokens, Tokens)
     assert signed_in.claims is not None
     assert "alice" == signed_in.claims["preferred_username"]
+
+
+def test_at_hash_is_held_to_the_algorithm_that_the_id_token_is_signed_under() -> None:
+    """ES384 hashes the access token by SHA-384 (OpenID Connect Core §3.1.3.6)."""
+    key = ECKey.generate_key("P-384", private=True)
+    script = Script()
+    script.answers["/jwks"] = {"keys": [{**key.as_dict(private=False), "kid": "k"}]}
+    for name, is_believed in (("ES384", True), ("ES256", False)):
+        issuer = Issuer(HOME, REGISTRATION, clock=Clock())
+        pending = pending_of(script, issuer)
+        told = {"iss": HOME, "aud": "client", "sub": "alice", "nonce": pending.nonce, "iat": NOON // 1000}
+        told |= {"exp": NOON // 1000 + 300, "at_hash": left_half_hash("the-access-token", name)}
+        signed = jws.serialize_compact({"alg": "ES384", "kid": "k"}, json.dumps(told), key, algorithms=["ES384"])
+        script.answers["/token"] = answer_of(id_token=signed)
+        if is_believed:
+            assert redeem(script, issuer, pending)() is not None
+        else:
+            with refused(IdTokenRefused, "id_token_at_hash_differs"):
+                redeem(script, issuer, pending)()

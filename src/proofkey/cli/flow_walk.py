@@ -143,6 +143,7 @@ class Walk:
             expected_nonce=callback.pending.nonce,
             now=self.clock(),
             access_token=tokens.access_token,
+            alg=jose.parse_jwt(tokens.id_token).header.alg,
         )
         self.show(Step("id_token", None, token_of(tokens.id_token, claims), VISIT["id_token"]))
         return subject

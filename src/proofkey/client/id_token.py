@@ -23,19 +23,20 @@ def check_id_token(
     expected_nonce: str | None,
     now: int,
     access_token: str | None = None,
+    alg: str = "ES256",
     leeway_for: int = LEEWAY_FOR,
 ) -> str:
     """Hold the claims of a verified ID token against the login it should answer, at *now* (milliseconds); returns `sub`.
 
     Without *expected_nonce* none was sent (RFC 8628 has no place for it). `at_hash` is compared where it is there and
-    *access_token* is given. Raises `IdTokenRefused`.
+    *access_token* is given; *alg* is what the ID token is signed under. Raises `IdTokenRefused`.
     """
     subject = _check_about(claims, expected_issuer, expected_client_id)
     if expected_nonce is not None and claims.get("nonce") != expected_nonce:
         raise IdTokenRefused("id_token_nonce_differs", "nonce of the ID token is not the one of this login")
     _check_times(claims, now, leeway_for)
     at_hash = claims.get("at_hash")
-    if at_hash is not None and access_token is not None and at_hash != jose.left_half_hash(access_token):
+    if at_hash is not None and access_token is not None and at_hash != jose.left_half_hash(access_token, alg):
         raise IdTokenRefused("id_token_at_hash_differs", "at_hash of the ID token is of another access token")
     return subject
 

@@ -152,6 +152,7 @@ class Issuer:
             expected_nonce=nonce,
             now=self._clock(),
             access_token=tokens.access_token,
+            alg=jose.parse_jwt(tokens.id_token).header.alg,
             leeway_for=self._leeway_for,
         )
         return claims
