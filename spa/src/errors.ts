@@ -48,7 +48,7 @@ export class ProofkeyError extends Error {
  *
  * @example
  * ```ts
- * const refused = await client.grant({ grant_type: "urn:example:unknown" }).catch((error) => error);
+ * const refused = await client.getToken({ scope: "unheard:of" }).catch((error) => error);
  * if (refused instanceof OAuthError) console.log(refused.code, refused.description);
  * ```
  */

@@ -1,8 +1,9 @@
 // Token exchange (RFC 8693): another access token in place of the one this client holds, for another API or with less scope.
 import type { Client } from "./index.js";
-import { ask, formOf } from "./http.js";
+import { formOf } from "./http.js";
 import { discovering } from "./issuer.js";
 import { readTokens, safe } from "./protocol.js";
+import { ask } from "./keeper.js";
 
 /** What is asked for; left out: the issuer decides. */
 export interface ExchangeOptions {
@@ -39,7 +40,9 @@ const bySender = new WeakMap<Client, ReturnType<typeof discovering>>();
  *
  * @example
  * ```ts
- * const { token } = await exchange(client, { audience: "https://bills.example", scope: "bills:read" });
+ * const forBills = await exchange(client, { audience: "https://bills.example", scope: "bills:read" }).catch(
+ *   (refused) => refused.code, // unsupported_grant_type, where the issuer has no token exchange
+ * );
  * ```
  */
 export const exchange = async (client: Client, asked: ExchangeOptions = {}): Promise<Exchanged> => {

@@ -51,8 +51,8 @@ export const readClaims = (idToken: string, expected: Expected, now = Date.now()
 };
 
 /**
- * The claims of *idToken* once everything about it is right. A key that nobody knows is asked for once more (*findKeys*
- * with true): keys rotate.
+ * The claims of *idToken* once everything about it is right. Where no key that is here verifies it, keys are asked for once
+ * more (*findKeys* with true): they rotate.
  */
 export const verifyIdToken = async (
   idToken: string | undefined,
@@ -67,18 +67,17 @@ export const verifyIdToken = async (
   const algorithm = { name: NAMES[alg.slice(0, 2)]!, namedCurve: "P-" + bits, hash: "SHA-" + bits, saltLength: bits / 8 };
   const signed = new TextEncoder().encode(header + "." + payload);
   for (const again of [false, true]) {
-    const named = (await findKeys(again)).filter((key) => !kid || key.kid === kid);
-    for (const key of named) {
+    for (const key of await findKeys(again)) {
       try {
         // importKey refuses a key whose type, curve, `alg` or `use` is for something else: the key decides the
         // algorithm, the token's header only names it.
         const verifying = await crypto.subtle.importKey("jwk", key, algorithm, false, ["verify"]);
-        if (await crypto.subtle.verify(algorithm, verifying, fromBase64url(signature!), signed)) return claims;
+        const isNamed = !kid || key.kid === kid;
+        if (isNamed && (await crypto.subtle.verify(algorithm, verifying, fromBase64url(signature!), signed))) return claims;
       } catch {
         // A key for something else: perhaps the next one.
       }
     }
-    if (named[0]) break;
   }
   throw new ProofkeyError("id_token_signature_invalid");
 };

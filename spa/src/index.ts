@@ -1,47 +1,43 @@
 // @proofkey/spa: sign people in to a single-page app with the Authorization Code flow and PKCE, and call APIs for them.
 import { callApi } from "./api.js";
+import type { Client } from "./client.js";
 import { OAuthError, ProofkeyError } from "./errors.js";
-import { ask, formOf } from "./http.js";
+import { formOf } from "./http.js";
 import type { Claims } from "./id_token.js";
 import { discovering, findKeys } from "./issuer.js";
-import { callKeeper } from "./keeper.js";
-import { openLogin, type LoginResult } from "./login.js";
-import type { ClientOptions, LoginOptions, LogoutOptions, Prover, TokenOptions } from "./options.js";
+import { ask, callKeeper } from "./keeper.js";
+import { openLogin } from "./login.js";
+import type { ClientOptions, LoginOptions, Prover, TokenOptions } from "./options.js";
 import { addressOf, readTokens, safe } from "./protocol.js";
-import { openSession, type AccessToken, type Events } from "./session.js";
+import { openSession, type AccessToken } from "./session.js";
 import { readMarker } from "./storage.js";
 
 export { OAuthError, ProofkeyError };
 export type { ProofkeyErrorCode } from "./errors.js";
 export type { Endpoints } from "./protocol.js";
-export type { Claims, ClientOptions, Events, LoginOptions, LoginResult, LogoutOptions, Prover, TokenOptions };
-
-/** A client of one issuer, in one tab. All tabs of the same client share one session. */
-export interface Client {
-  login(options?: LoginOptions): Promise<LoginResult>;
-  handleCallback(): Promise<LoginResult | null>;
-  getToken(options?: TokenOptions): Promise<string>;
-  fetch(input: RequestInfo | URL, init?: RequestInit & TokenOptions): Promise<Response>;
-  user(): Promise<Claims | null>;
-  snapshot(): { signedIn: boolean; user: Claims | null };
-  userinfo(): Promise<Claims>;
-  logout(options?: LogoutOptions): Promise<void>;
-  on<E extends keyof Events>(event: E, listener: (told: Events[E]) => void): () => void;
-  /** What `createClient` was given. */
-  options: ClientOptions;
-}
+export type { Client } from "./client.js";
+export type { Claims } from "./id_token.js";
+export type { LoginResult } from "./login.js";
+export type { ClientOptions, LoginOptions, LogoutOptions, Prover, TokenOptions } from "./options.js";
+export type { Events } from "./session.js";
 
 const FIRST_THINGS_FIRST = 100;
 
 /** Whoever bears the token may use it (RFC 6750). */
 const bearer: Prover = {
   type: "bearer",
-  parameters: async () => ({}),
   attempt: (_method, _url, send, token) => send(token ? { authorization: "Bearer " + token } : {}),
 };
 
 /**
- * A client: nothing is asked of anybody before it is needed.
+ * A client of an issuer: make one, outside of components, and keep it. Nothing is stored and nobody signed in by this.
+ *
+ * @example
+ * ```ts
+ * const app = createClient({ issuer: ISSUER, clientId: CLIENT_ID, redirectUri: REDIRECT_URI, scope: "openid email" });
+ * await app.handleCallback();
+ * if (!(await app.user())) await app.login();
+ * ```
  */
 export const createClient = (options: ClientOptions): Client => {
   const { clientId, dpop: prover = bearer } = options;
@@ -61,10 +57,8 @@ export const createClient = (options: ClientOptions): Client => {
   };
 
   // Whoever is about to sign in will need the issuer's addresses and keys.
-  setTimeout(async () => {
-    const issuer = !readMarker(name) && (await discover().catch(() => null));
-    if (issuer) issuer.jwks = await findKeys(issuer);
-  }, FIRST_THINGS_FIRST);
+  const prefetch = (): unknown => readMarker(name) || discover().then(findKeys).catch(() => 0);
+  setTimeout(prefetch, FIRST_THINGS_FIRST);
 
   return {
     options,
@@ -78,8 +72,8 @@ export const createClient = (options: ClientOptions): Client => {
       return session.user();
     },
     snapshot() {
-      const { id, user } = session.current();
-      return { signedIn: !!id, user };
+      const { user } = session.current();
+      return { signedIn: !!user, user };
     },
 
     async userinfo() {

@@ -1,8 +1,8 @@
 // The issuer's metadata and keys, each asked for once; the browser's HTTP cache keeps them for the next page.
-import { ask } from "./http.js";
 import type { Key } from "./id_token.js";
 import { readMetadata, safe, type Endpoints } from "./protocol.js";
 import type { ClientOptions } from "./options.js";
+import { ask } from "./keeper.js";
 
 /** The issuer's addresses, and its keys once they are here: what a login takes along. */
 export interface Issuer extends Endpoints {
@@ -10,10 +10,13 @@ export interface Issuer extends Endpoints {
 }
 
 /** The issuer's keys: those that are here, else (or *again*) its own; none where it does not answer. */
-export const findKeys = async (issuer: Issuer, again?: boolean): Promise<Key[]> =>
-  again || !issuer.jwks
-    ? (((await ask(safe(issuer.jwks_uri), { cache: again ? "reload" : "default" })).body?.keys ?? []) as Key[])
-    : issuer.jwks;
+export const findKeys = async (issuer: Issuer, again?: boolean): Promise<Key[]> => {
+  if (again || !issuer.jwks) {
+    const { body } = await ask(safe(issuer.jwks_uri), { cache: again ? "reload" : "default" });
+    issuer.jwks = (body?.keys ?? []) as Key[];
+  }
+  return issuer.jwks;
+};
 
 /** Finds out about the issuer that the options name: once; again after a failure. */
 export const discovering = ({ issuer, endpoints }: ClientOptions): (() => Promise<Issuer>) => {

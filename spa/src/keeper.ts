@@ -1,11 +1,11 @@
 // The page's end of the keeper in worker.ts: in a worker, started when it is first needed, or in the page itself.
-import type { keeper } from "./worker.js";
+import { answer, ask, type keeper } from "./worker.js";
+
+export { ask };
 
 type Keeper = typeof keeper;
 type Ask = (...asked: unknown[]) => Promise<unknown>;
 type Call = <M extends keyof Keeper>(method: M, ...given: Parameters<Keeper[M]>) => Promise<Awaited<ReturnType<Keeper[M]>>>;
-
-const askHere: Ask = async (...asked) => ((await import("./worker.js")).answer as Ask)(...asked);
 
 const start = (): Promise<Ask> =>
   new Promise((resolve) => {
@@ -20,13 +20,13 @@ const start = (): Promise<Ask> =>
           }),
       );
     // A policy without `worker-src 'self'` shows here, not in the constructor.
-    worker.onerror = () => resolve(askHere);
+    worker.onerror = () => resolve(answer as Ask);
   });
 
 let started: Promise<Ask> | undefined;
 
 /** Ask the keeper in this page: sooner there than a worker, for what the page knows anyway. */
-export const callHere = askHere as Call;
+export const callHere = answer as Ask as Call;
 
 /** Ask the keeper in its worker; the first question starts it. */
 export const callKeeper = (async (...asked) => (await (started ??= start()))(...asked)) as Ask as Call;

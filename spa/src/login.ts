@@ -23,25 +23,15 @@ export interface LoginResult {
   user: Claims | null;
 }
 
-/** The same as soon as there are tokens; *saved* once a reload would find the session, too. */
-type Redeemed = LoginResult & { saved?: Promise<unknown> };
-
-const whenSaved = async (redeeming: Promise<Redeemed> | undefined): Promise<LoginResult | null> => {
-  const redeemed = await redeeming;
-  await redeemed?.saved;
-  return redeemed ? { target: redeemed.target, user: redeemed.user } : null;
-};
-
 /** Asks the token endpoint at *url*. */
 export type RequestTokens = (url: string, form: URLSearchParams) => Promise<Record<string, unknown>>;
 
 const POPUP_PATIENCE = 600_000;
 const OPENER_ANSWERS = 2_000;
 const ONE_LOOP = 60_000;
-const RESTARTED = "proofkey-restarted";
 
 // By client, for the whole page: two clients and a component mounted twice (React's StrictMode) share one redemption.
-const settling = new Map<string, Promise<Redeemed>>();
+const settling = new Map<string, Promise<LoginResult>>();
 
 export const openLogin = (
   options: ClientOptions,
@@ -59,7 +49,7 @@ export const openLogin = (
     const { target, maxAge, popup, resource = options.resource ?? [], scope = options.scope ?? "openid" } = asked;
     const verifier = mint();
     const nonce = mint();
-    const [issuer, challenge, proving] = await Promise.all([discover(), challengeFor(verifier), parameters()]);
+    const [issuer, challenge, proving] = await Promise.all([discover(), challengeFor(verifier), parameters?.()]);
     keepTransaction(state, { target, name, verifier, nonce, key: keyOf({ resource }), issuer, maxAge, popup });
     return addressOf(issuer.authorization_endpoint, {
       ...proving,
@@ -81,7 +71,7 @@ export const openLogin = (
   };
 
   /** Trade the code in *url* for tokens. Nothing is awaited before the request is on its way; keys come meanwhile. */
-  const redeem = async (url: string, state: string, spent: Transaction): Promise<Redeemed> => {
+  const redeem = async (url: string, state: string, spent: Transaction): Promise<LoginResult> => {
     const { target, verifier, nonce, key = "", maxAge } = spent;
     const issuer = spent.issuer!;
     const endpoint = issuer.token_endpoint;
@@ -101,13 +91,13 @@ export const openLogin = (
     const user = await verifyIdToken(idToken, { ...options, nonce, maxAge }, (again) =>
       again ? findKeys(issuer, again) : keys,
     );
-    const handed = { id: mintSessionId(name), turn: 0, idToken, endpoint, user, key, token: readAccessToken(body) };
-    const refreshToken = body.refresh_token as string | undefined;
-    return { target, user, saved: session.enter(handed, refreshToken ? { refreshToken, idToken, endpoint } : undefined) };
+    const known = { id: mintSessionId(name), turn: 0, idToken, endpoint, user };
+    session.enter(known, key, readAccessToken(body), body.refresh_token as string | undefined);
+    return { target, user };
   };
 
   /** What the answer in *url* comes to. */
-  const settle = async (url: string, state: string): Promise<Redeemed> => {
+  const settle = async (url: string, state: string): Promise<LoginResult> => {
     const isWindow = findTransaction(state)?.popup;
     if (isWindow) {
       // The page that opened this window finishes; if it is gone, the window does.
@@ -122,9 +112,15 @@ export const openLogin = (
     const user = await session.user();
     if (user) return { target, user };
     const now = Date.now();
-    if (now - sessionStorage[RESTARTED] < ONE_LOOP) throw new ProofkeyError("transaction_lost");
-    sessionStorage[RESTARTED] = now;
+    if (now - sessionStorage[name] < ONE_LOOP) throw new ProofkeyError("transaction_lost");
+    sessionStorage[name] = now;
     return login({ target });
+  };
+
+  const whenSaved = async <T>(redeeming: T): Promise<Awaited<T>> => {
+    const redeemed = await redeeming;
+    await session.saved();
+    return redeemed;
   };
 
   const login = async (asked: LoginOptions = {}): Promise<LoginResult> => {
@@ -149,7 +145,7 @@ export const openLogin = (
         },
       );
     });
-    return whenSaved(redeem(url, state, takeTransaction(state)!)) as Promise<LoginResult>;
+    return whenSaved(redeem(url, state, takeTransaction(state)!));
   };
 
   const handleCallback = async (): Promise<LoginResult | null> => {
@@ -158,7 +154,7 @@ export const openLogin = (
       settling.set(name, settle(location.href, state));
       history.replaceState(null, "", redirectUri);
     }
-    return whenSaved(settling.get(name));
+    return whenSaved(settling.get(name) ?? null);
   };
 
   return {

@@ -9,7 +9,7 @@ export interface Prover {
   /** The token type, in lower case. */
   type: string;
   /** What an authorization request says of the key (RFC 9449 §10). */
-  parameters(): Promise<Record<string, string>>;
+  parameters?(): Promise<Record<string, string>>;
   /**
    * Make a request by *send* with the headers it needs, again with other headers where the server says so; *token* goes
    * along. What *send* gives is an `Answer` or a `Response`.

@@ -34,7 +34,7 @@ const split = (url: string): [address: string, sent: URLSearchParams] => {
 
 /** *url*, unless what travels there could be read on the way: https, or http to this machine (RFC 9700 §2.6). */
 export const safe = (url: string | undefined): string => {
-  if (/^(https:\/\/|http:\/\/(localhost|127\.0\.0\.1|\[::1])[:/])/.test(url!)) return url!;
+  if (/^http(s:\/\/|:\/\/(localhost|127\.0\.0\.1|\[::1])[:/])/.test(url!)) return url!;
   throw new ProofkeyError("metadata_unsafe", url);
 };
 
@@ -45,24 +45,24 @@ export const addressOf = (url: string, parameters: Record<string, unknown>): str
 /** The `state` of the answer in *url*; nothing where *url* holds no answer to *redirectUri*. */
 export const stateOf = (url: string, redirectUri: string): string | null | false => {
   const [address, sent] = split(url);
-  return address === split(redirectUri)[0] && (sent.has("code") || sent.has("error")) && sent.get("state");
+  return address === split(redirectUri)[0] && /[?&](code|error)=/.test(url) && sent.get("state");
 };
 
 /** The code in the address the browser came back to, once address, `state` and `iss` are those of *pending*. */
 export const readCallback = (url: string, { state, issuer, redirectUri, issRequired }: PendingLogin): string => {
   const [address, sent] = split(url);
-  const [iss, error, code] = ["iss", "error", "code"].map((name) => sent.get(name));
+  const { state: theirs, iss, error, error_description, code } = Object.fromEntries(sent);
   const wrong =
     address !== split(redirectUri)[0]
       ? "address_differs"
-      : new Set(sent.keys()).size !== [...sent].length
+      : new Set(sent.keys()).size < sent.size
         ? "repeats"
-        : sent.get("state") !== state
+        : theirs !== state
           ? "state_differs"
           : iss == null
             ? issRequired && "iss_missing"
             : iss !== issuer && "iss_differs";
-  if (!wrong && error != null) throw new OAuthError(error, sent.get("error_description"));
+  if (!wrong && error != null) throw new OAuthError(error, error_description);
   if (wrong || !code) throw new ProofkeyError("callback_" + (wrong || "code_missing"));
   return code;
 };

@@ -5,12 +5,12 @@
 // 3. Only the holder of the Web Lock refreshes. It saves, tells everybody, and then lets the lock go.
 // 4. Only `invalid_grant` signs out. A lost answer is asked for again with the same refresh token.
 import { ProofkeyError } from "./errors.js";
-import { decodeClaims, readClaims, type Claims } from "./id_token.js";
+import { readClaims, type Claims } from "./id_token.js";
 import { callHere, callKeeper } from "./keeper.js";
 import type { ClientOptions, Prover } from "./options.js";
 import { readTokens } from "./protocol.js";
 import { raiseMarker, readMarker } from "./storage.js";
-import type { Known, Secret } from "./worker.js";
+import type { Known } from "./worker.js";
 
 /** An access token as tabs hand it to each other. */
 export interface AccessToken {
@@ -22,7 +22,6 @@ export interface AccessToken {
 
 /** What one tab tells another: the session, and perhaps one access token and the form that asks for it. */
 export interface Handed extends Known {
-  user: Claims | null;
   key?: string;
   token?: AccessToken | undefined;
 }
@@ -66,8 +65,6 @@ export const readAccessToken = (body: Record<string, unknown>): AccessToken => (
   life: ((body.expires_in as number) || 300) * 1e3,
 });
 
-const loginRequired = (): ProofkeyError => new ProofkeyError("login_required");
-
 export type Session = ReturnType<typeof openSession>;
 
 /** The session of this tab. *defaultKey* is the form that asks for the access token of nothing in particular. */
@@ -81,6 +78,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
   const nobody: Handed = { id: "", turn: 0, idToken: "", endpoint: "", user: null };
   let here = nobody;
   let isHolder = persist; // with persist: false, only the tab of the login can refresh
+  let saving: Promise<unknown> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const on = <E extends keyof All>(event: E, listener: (told: All[E]) => void): (() => void) => {
@@ -137,6 +135,11 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     if (isNewer) emit("refreshed");
   };
 
+  const share = (handed: Handed): void => {
+    adopt(handed);
+    tell("have", handed);
+  };
+
   /** The end of the session *id*, in this tab. */
   const end = ([id, reason]: Messages["out"]): void => {
     raiseMarker(name, id + "~");
@@ -171,15 +174,14 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     tell("ask", key);
     await hear(found, isThere && !isHolder ? HOLDER_ANSWERS : PEERS_ANSWER);
     const known = kept && !here.id && (await kept).known;
-    if (known) adopt({ ...known, user: decodeClaims(known.idToken) });
+    if (known) adopt(known);
   };
 
   /** Who is signed in after a refresh: still the same person (OpenID Connect Core §12.2). */
-  const readUser = (idToken: unknown, kept: string): Claims => {
-    const user = decodeClaims(kept);
+  const readUser = (idToken: unknown, user: Claims | null): Claims | null => {
     if (!idToken) return user;
     const claims = readClaims(idToken as string, options); // from the token endpoint over TLS (§3.1.3.7, 6)
-    if (user.sub !== claims.sub) throw new ProofkeyError("id_token_sub_differs");
+    if (user?.sub !== claims.sub) throw new ProofkeyError("id_token_sub_differs");
     return claims;
   };
 
@@ -189,7 +191,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     for (const pause of RETRIES) {
       if (pause) await hear(fresh, after * 1e3 || pause);
       const { id, turn, endpoint } = here;
-      if (!id) throw loginRequired();
+      if (!id) break;
       const said = await prover.attempt("POST", endpoint, (headers) =>
         callKeeper("renew", name, { id, turn }, key + refreshing, headers),
       );
@@ -197,18 +199,17 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
       if (status === NOTHING || body?.error === "invalid_grant") {
         await callKeeper("drop", name, id);
         signOut("expired");
-        throw loginRequired();
+        break;
       } else if (status === ELSEWHERE) {
         // Somebody refreshed while we waited for the lock, or signed in anew: they have what we want.
         tell("ask", key);
         const heard = await hear(fresh, FASTER_TAB_ANSWERS);
         if (heard) return heard;
-        adopt({ ...known!, user: decodeClaims(known!.idToken) });
+        adopt(known!);
       } else if (status === 200) {
         const tokens = readTokens(said, prover.type);
-        const handed = { ...known!, user: readUser(tokens.id_token, known!.idToken), key, token: readAccessToken(tokens) };
-        adopt(handed);
-        tell("have", handed);
+        const handed = { ...known!, user: readUser(tokens.id_token, known!.user), key, token: readAccessToken(tokens) };
+        share(handed);
         return handed.token;
       } else {
         // Only a lost answer, an overburdened or a broken issuer is worth another attempt.
@@ -216,7 +217,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
         if (after > 9 || (status && status !== 429 && status < 500)) readTokens(said, prover.type);
       }
     }
-    throw new ProofkeyError("unavailable");
+    throw new ProofkeyError(here.id ? "unavailable" : "login_required");
   };
 
   const renew = async (key: string, old: AccessToken | undefined): Promise<AccessToken> => {
@@ -227,7 +228,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     if (!here.id || !isHolder) await restore(key, fresh);
     const heard = fresh();
     if (heard) return heard;
-    if (!here.id || !isHolder) throw loginRequired();
+    if (!isHolder) throw new ProofkeyError("login_required");
     return navigator.locks.request(name, async () => fresh() ?? refresh(key, fresh));
   };
 
@@ -260,13 +261,15 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     /** What this tab knows without asking anybody. */
     current: () => here,
 
-    /** Somebody signed in in this tab; resolves when a reload would find the session. */
-    async enter(handed: Handed, secret: Secret | undefined): Promise<void> {
+    /** Somebody signed in in this tab. */
+    enter(known: Known, key: string, token: AccessToken, refreshToken: string | undefined): void {
       isHolder = true;
-      adopt(handed);
-      tell("have", handed);
-      if (secret) await (persist ? callHere : callKeeper)("save", name, handed.id, secret, persist);
+      share({ ...known, key, token });
+      if (refreshToken) saving = (persist ? callHere : callKeeper)("save", name, known, refreshToken, persist);
     },
+
+    /** Resolves when a reload would find the session. */
+    saved: () => saving,
 
     /** Who is signed in, once tabs, vault and issuer were asked. */
     async user(): Promise<Claims | null> {

@@ -1,11 +1,15 @@
 // The keeper of the refresh token: it alone reads the vault, sends the refresh request and saves the successor. It runs in
-// a dedicated worker; where none can be started, the page imports this very file instead.
+// a dedicated worker. The page imports this very file, too: for what it has to ask the issuer itself, to put a new session
+// into the vault without waiting for a worker, and where no worker can be started.
 //
 // 1. A successor is in the vault before anybody hears of the tokens that came with it.
 // 2. A refresh counts only if the vault still holds the session it was made for: a newer login or a sign-out wins.
 import { ask, type Answer } from "./http.js";
+import type { Claims } from "./id_token.js";
 import * as vault from "./vault.js";
 import type { Opened, Turn } from "./vault.js";
+
+export { ask };
 
 /** What the keeper tells of a session. */
 export interface Known extends Turn {
@@ -13,10 +17,14 @@ export interface Known extends Turn {
   idToken: string;
   /** The token endpoint: the refresh token goes nowhere else. */
   endpoint: string;
+  user: Claims | null;
 }
 
 /** What is sealed. */
-export type Secret = Omit<Known, keyof Turn> & { refreshToken: string };
+interface Secret {
+  refreshToken: string;
+  known: Known;
+}
 
 /** The issuer's answer without the refresh token, and the vault after it. */
 export type Renewed = Answer & { known?: Known };
@@ -43,13 +51,13 @@ const replace = async (
   return isFitting;
 };
 
-const known = ({ id, turn, secret: { idToken, endpoint } }: Opened<Secret>): Known => ({ id, turn, idToken, endpoint });
+const tellOf = ({ turn, secret }: Opened<Secret>): Known => ({ ...secret.known, turn });
 
 /** What a page can ask of the keeper of the session *name*. */
 export const keeper = {
   /** Keep the session of a new login, unless a newer one lies there. */
-  save: (name: string, id: string, secret: Secret, persist: boolean): Promise<unknown> =>
-    replace(name, (found) => !found || found.id < id, { id, turn: 0, secret }, persist),
+  save: (name: string, known: Known, refreshToken: string, persist: boolean): Promise<unknown> =>
+    replace(name, (found) => !found || found.id < known.id, { ...known, secret: { refreshToken, known } }, persist),
 
   /** One refresh request with *form*, provided that the vault is where *expected* says. */
   async renew(
@@ -62,26 +70,26 @@ export const keeper = {
     if (!found) return { status: NOTHING };
     const { id, turn, secret } = found;
     const isHere = (other?: Turn): boolean => other?.id === id && other.turn === turn;
-    if (!isHere(expected)) return { status: ELSEWHERE, known: known(found) };
-    const { refreshToken, endpoint } = secret;
+    if (!isHere(expected)) return { status: ELSEWHERE, known: tellOf(found) };
+    const { refreshToken, known } = secret;
     const request = new URLSearchParams(form);
     request.set("refresh_token", refreshToken);
-    const answer = await ask(endpoint, { body: request, headers });
+    const answer = await ask(known.endpoint, { body: request, headers });
     if (answer.status !== 200) return answer;
     const { refresh_token = refreshToken, ...body } = answer.body!;
-    const next = { id, turn: turn + 1, secret: { ...secret, refreshToken: refresh_token as string } };
-    return (await replace(name, isHere, next)) ? { ...answer, body, known: known(next) } : { status: 0 };
+    const next = { id, turn: turn + 1, secret: { known, refreshToken: refresh_token as string } };
+    return (await replace(name, isHere, next)) ? { ...answer, body, known: tellOf(next) } : { status: 0 };
   },
 
   /** Forget the session *id* or an older one; revoke its refresh token (RFC 7009) where an address is given. */
   async drop(name: string, id: string, endpoint?: string, form?: string): Promise<string | undefined> {
     const found = await load(name);
     if (!found || !(await replace(name, (other) => !!other && other.id <= id))) return undefined;
-    const { refreshToken, idToken } = found.secret;
+    const { refreshToken, known } = found.secret;
     const request = new URLSearchParams(form);
     request.set("token", refreshToken);
     if (endpoint) await ask(endpoint, { body: request });
-    return idToken;
+    return known.idToken;
   },
 };
 
@@ -89,7 +97,7 @@ export const keeper = {
 export const answer = (method: keyof typeof keeper, ...given: unknown[]): Promise<unknown> =>
   (keeper[method] as (...all: unknown[]) => Promise<unknown>)(...given).catch(() => ({ status: 0 }));
 
-if (!("document" in globalThis)) {
+if ("WorkerGlobalScope" in globalThis) {
   addEventListener("message", async ({ data, ports }) => ports[0]!.postMessage(await (answer as any)(...data)));
   postMessage(0);
 }
