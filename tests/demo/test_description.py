@@ -49,3 +49,12 @@ def test_a_path_is_shown_from_here_where_that_is_shorter(
     monkeypatch.setattr("sys.argv", [str(tmp_path / ".venv" / "bin" / "proofkey"), "dev"])
     monkeypatch.chdir(tmp_path)
     assert f"    .venv/bin/proofkey flow {told['issuer']} --client-id native" in render_summary(told).splitlines()
+
+
+def test_the_playground_is_named_and_offered(start_dev: StartDev) -> None:
+    told = start_dev().told
+    lines = render_summary(told).splitlines()
+    assert f"    Playground  {told['playground']}" in lines
+    assert f"    open {told['playground']} and walk through the flow, message by message" in lines
+    without = render_summary({**told, "playground": None})
+    assert "layground" not in without

@@ -49,6 +49,16 @@ async def test_a_reader_walks_all_eleven_steps_by_clicking(browser: Browser, dev
     ] == titles
 
 
+async def test_the_same_over_https(browser: Browser, start_dev: StartDev) -> None:
+    server = start_dev("--tls")
+    async with window(browser, ignore_https_errors=True) as context:
+        reader = await Reader.open(server, context)
+        assert "https" == urlsplit(reader.page.url).scheme
+        await reader.walk_to(11)
+        await reader.attack("replayed_code")
+        assert [] == reader.complaints
+
+
 async def test_what_is_shown_is_what_was_sent(browser: Browser, dev: DevServer) -> None:
     async with window(browser) as context:
         reader = await Reader.open(dev, context)

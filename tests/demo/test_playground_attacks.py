@@ -62,6 +62,18 @@ async def test_what_an_attack_shows_was_sent(browser: Browser, dev: DevServer) -
         assert (first["code"], True) == (second["code"], first["code_verifier"] != second["code_verifier"])
 
 
+async def test_an_attack_s_answer_counts_once(browser: Browser, dev: DevServer) -> None:
+    async with window(browser) as context:
+        reader = await Reader.open(dev, context)
+        await reader.attack("replayed_code")
+        [landed] = [sent.url for sent in reader.requests if "/playground/callback?" in sent.url]
+        spent = len(reader.requests)
+        await reader.page.goto(landed)
+        await expect(reader.page.get_by_role("alert")).to_contain_text("belongs to no sign-in begun in this tab")
+        await reader.stands_at(1)
+        assert [] == [sent.url for sent in reader.requests[spent:] if sent.method == "POST"]
+
+
 async def test_a_refused_attempt_leaves_the_code_good(browser: Browser, dev: DevServer) -> None:
     async with window(browser) as context:
         reader = await Reader.open(dev, context)

@@ -187,8 +187,9 @@ function takeAnswer() {
   return Object.keys(answer).length ? { landed, answer } : null;
 }
 
+/** Believe nothing before `state` and `iss` are those of a sign-in begun in this tab; each answer counts once. */
 async function receive({ landed, answer }) {
-  const errand = takeErrand(answer.state);
+  const errand = answer.iss === config.issuer ? takeErrand(answer.state) : null;
   if (errand !== null) {
     const context = { config, metadata, secrets: errand.secrets, answer, isInline: false };
     const result = answer.error === undefined ? await runAttack(errand.attack, context) : redirectResult(errand, answer, landed);
