@@ -56,6 +56,7 @@ urlpatterns = [
     path("notes", read_notes),
     path("notes/add", add_note),
     path("private/note", private),
+    path("private/both", read_notes),
 ]
 asgi = get_asgi_application()
 wsgi = get_wsgi_application()

@@ -236,6 +236,17 @@ def test_djangos_middleware_guards_whole_paths(api: Api, dev: DevServer) -> None
     assert 401 == api.call(path="/private/nothing").status_code
 
 
+def test_djangos_middleware_and_decorator_spend_a_proof_once(api: Api) -> None:
+    if not is_django(api):
+        return
+    key = DpopKey.generate()
+    token = api.issuer.token(now=now(), aud=api.audience, scope="notes:read notes:write", cnf={"jkt": key.jkt})
+    proof = api.proof(key, token, "/private/both")
+    for status in (200, 401):
+        answer = api.call(path="/private/both", authorization=f"DPoP {token}", dpop=proof)
+        assert status == answer.status_code, answer.text
+
+
 def test_djangos_views_need_no_csrf_token_behind_the_guard(api: Api, dev: DevServer) -> None:
     if is_django(api):
         assert 201 == api.bearer(token_of(dev, "notes:write"), "POST", "/notes/add").status_code

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from proofkey.client.dpop import DpopKey
-from proofkey.guard import Access, Dpop, MemoryReplay, Nonces, ResourceServer, TokenRejected, require
+from proofkey.guard import Access, Dpop, Guard, MemoryReplay, Nonces, ResourceServer, TokenRejected, require
 from proofkey.guard.access import ScopeMissing
 from proofkey.guard.nonce import NonceWanted
 from proofkey.guard.replay import ReplayUnavailable
@@ -380,3 +380,33 @@ def test_access_says_who_holds_the_key(client: BoundClient) -> None:
     access = client.server.admit_blocking(client.request(client.proof()))
     assert isinstance(access, Access)
     assert {"jkt": client.key.jkt} == access.claims["cnf"]
+
+
+async def call_asgi(app: Any, client: BoundClient, nonce: str) -> dict[str, str]:
+    """The headers of the answer to a good request."""
+    proof = client.proof(nonce=nonce)
+    headers = [(b"authorization", f"DPoP {client.token}".encode()), (b"dpop", proof.encode())]
+    answered: list[Any] = []
+
+    async def send(message: Any) -> None:
+        answered.append(message)
+
+    await app({"type": "http", "method": "GET", "path": "/notes", "headers": headers}, send, send)
+    assert 204 == answered[0]["status"]
+    told = [(name.decode(), value.decode()) for name, value in answered[0]["headers"]]
+    assert len(told) == len(dict(told))
+    return dict(told)
+
+
+async def test_an_ageing_nonce_is_answered_with_the_next_one(issuer: SampleIssuer) -> None:
+    async def let_in(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": [(b"x-own", b"kept")]})
+        await send({"type": "http.response.body"})
+
+    client = BoundClient(issuer, Dpop(nonces=NONCES), Clock())
+    guarded, nonce = Guard(Guard(let_in, client.server), client.server), NONCES.mint(NOON)
+    assert {"x-own": "kept"} == await call_asgi(guarded, client, nonce)
+    client.clock.turn(5 * MINUTE // 2 - 1)
+    assert {"x-own": "kept"} == await call_asgi(guarded, client, nonce)
+    client.clock.turn(1)
+    assert {"x-own": "kept", "dpop-nonce": NONCES.mint(client.clock.now)} == await call_asgi(guarded, client, nonce)

@@ -7,7 +7,8 @@ import httpx2
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, WebSocket
 
-from proofkey.guard import Access, Dpop, ResourceServer
+from proofkey.guard import Access, Dpop, Nonces, ResourceServer
+from proofkey.guard import Guard as AsgiGuard
 from proofkey.guard.fastapi import Guard
 from tests.guard.bound import BoundClient
 from tests.guard.sample_issuer import Clock, SampleIssuer
@@ -20,6 +21,9 @@ def issuer() -> Iterator[SampleIssuer]:
     sample = SampleIssuer(f"{url_of(listener)}/acme/main")
     with listening(sample, listener):
         yield sample
+
+
+NONCES = Nonces(b"n" * 32)
 
 
 def api_of(guard: Guard, app: FastAPI) -> FastAPI:
@@ -111,6 +115,51 @@ def test_a_proof_names_the_whole_path_of_a_mounted_application(issuer: SampleIss
 
         assert 200 == call("https://api.example/v1/notes").status_code
         assert "[dpop_url_differs]" in call("https://api.example/notes").text
+
+
+def test_a_proof_is_spent_once_although_router_and_route_both_ask(issuer: SampleIssuer) -> None:
+    client = BoundClient(issuer, Dpop(), Clock())
+    app = FastAPI()
+    guard = Guard(client.server, app)
+    router = APIRouter(dependencies=[Depends(guard.require("notes:read"))])
+
+    @router.get("/notes")
+    def notes(caller: Annotated[Access, Depends(guard.require())]) -> str:
+        return caller.subject
+
+    @router.delete("/notes")
+    def forget(caller: Annotated[Access, Depends(guard.require("notes:write"))]) -> str:
+        return caller.subject
+
+    app.include_router(router)
+    with listening(AsgiGuard(app, client.server), bind()) as url:
+
+        def call(method: str, proof: str) -> httpx2.Response:
+            headers = {"authorization": f"DPoP {client.token}", "dpop": proof}
+            return httpx2.request(method, f"{url}/notes", headers=headers, trust_env=False)
+
+        proof = client.proof()
+        assert (200, "alice") == ((good := call("GET", proof)).status_code, good.json())
+        assert "[dpop_replayed]" in call("GET", proof).text
+        assert (403, True) == (
+            (short := call("DELETE", client.proof("DELETE"))).status_code,
+            "[scope_missing]" in short.text,
+        )
+
+
+def test_whoever_keeps_calling_gets_the_next_nonce_in_time(issuer: SampleIssuer) -> None:
+    client = BoundClient(issuer, Dpop(nonces=NONCES), Clock())
+    app = FastAPI()
+    nonce = NONCES.mint(client.clock.now)
+    with listening(api_of(Guard(client.server, app), app), bind()) as url:
+        for _ in range(12):
+            proof = client.proof(nonce=nonce)
+            answer = get(f"{url}/notes", authorization=f"DPoP {client.token}", dpop=proof)
+            assert 200 == answer.status_code
+            assert NONCES.holds(nonce, client.clock.now + 150_000) is ("dpop-nonce" not in answer.headers)
+            nonce = answer.headers.get("dpop-nonce", nonce)
+            client.clock.turn(100_000)
+            client.token = issuer.token(now=client.clock.now, cnf={"jkt": client.key.jkt})
 
 
 async def converse(app: FastAPI, token: str | None) -> list[dict[str, Any]]:

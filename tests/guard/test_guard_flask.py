@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from proofkey.guard import ResourceServer
+from proofkey.guard import Dpop, Nonces, ResourceServer
 from proofkey.guard.flask import Guard, current_access
+from tests.guard.bound import BoundClient
 from tests.guard.sample_issuer import Clock, SampleIssuer
 from tests.listening import bind, listening, url_of
 
@@ -65,3 +66,22 @@ def test_the_metadata_are_served(app: Flask) -> None:
 def test_a_view_that_is_not_guarded_is_told(app: Flask) -> None:
     with app.test_request_context(), pytest.raises(TypeError):
         current_access()
+
+
+def test_an_ageing_nonce_is_answered_with_the_next_one(issuer: SampleIssuer) -> None:
+    nonces = Nonces(b"n" * 32)
+    client = BoundClient(issuer, Dpop(nonces=nonces), Clock())
+    app, guard = Flask("notes"), Guard(client.server)
+
+    @app.get("/notes")
+    @guard.require()
+    @guard.require("notes:read")
+    def read() -> str:
+        return current_access().subject
+
+    nonce = nonces.mint(client.clock.now)
+    client.clock.turn(200_000)
+    headers = {"authorization": f"DPoP {client.token}", "dpop": client.proof(nonce=nonce)}
+    answer = app.test_client().get("/notes", headers=headers)
+    assert (200, "alice") == (answer.status_code, answer.text)
+    assert [nonces.mint(client.clock.now)] == answer.headers.getlist("dpop-nonce")

@@ -9,7 +9,7 @@ from wsgiref.validate import validator
 
 import pytest
 
-from proofkey.guard import CertificateBound, Dpop, ResourceServer, require
+from proofkey.guard import CertificateBound, Dpop, Nonces, ResourceServer, require
 from proofkey.guard.wsgi import Guard, access_of, protect, read_request
 from tests.guard.bound import BoundClient
 from tests.guard.sample_issuer import Clock, SampleIssuer
@@ -115,6 +115,24 @@ def test_a_bound_token_opens_with_its_proof_once(issuer: SampleIssuer) -> None:
     bound = {"HTTP_AUTHORIZATION": f"DPoP {client.token}", "HTTP_DPOP": client.proof()}
     assert (200, b"alice") == call(guarded, environ_of(**bound))[::2]
     assert b"[dpop_replayed]" in call(guarded, environ_of(**bound))[2]
+
+
+def test_a_proof_is_spent_once_although_two_guards_ask(issuer: SampleIssuer) -> None:
+    client = BoundClient(issuer, Dpop(), Clock())
+    guarded = Guard(Guard(who_calls, client.server, require("notes:read")), client.server)
+    bound = {"HTTP_AUTHORIZATION": f"DPoP {client.token}", "HTTP_DPOP": client.proof()}
+    assert (200, b"alice") == call(guarded, environ_of(**bound))[::2]
+    assert b"[dpop_replayed]" in call(guarded, environ_of(**bound))[2]
+
+
+def test_an_ageing_nonce_is_answered_with_the_next_one(issuer: SampleIssuer) -> None:
+    nonces = Nonces(b"n" * 32)
+    client = BoundClient(issuer, Dpop(nonces=nonces), Clock())
+    guarded, nonce = Guard(who_calls, client.server), nonces.mint(client.clock.now)
+    client.clock.turn(200_000)
+    bound = {"HTTP_AUTHORIZATION": f"DPoP {client.token}", "HTTP_DPOP": client.proof(nonce=nonce)}
+    status, headers, _ = call(guarded, environ_of(**bound))
+    assert (200, nonces.mint(client.clock.now)) == (status, headers["dpop-nonce"])
 
 
 def test_headers_that_the_server_joined_are_malformed(issuer: SampleIssuer) -> None:

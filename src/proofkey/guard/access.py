@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from proofkey.guard.requirement import Requirement
@@ -15,6 +15,7 @@ from proofkey.protocol.errors import InsufficientScope, InvalidToken
 from proofkey.protocol.records import SECOND
 
 Claims: TypeAlias = Mapping[str, Any]
+Headers: TypeAlias = tuple[tuple[str, str], ...]
 LEEWAY_FOR = 30 * SECOND
 """How far clocks may differ. A token opens for its own lifetime plus this: 5 min 30 s by default, revoked or not."""
 _FURTHEST = 253_402_300_799
@@ -30,7 +31,7 @@ class TokenRejected(InvalidToken):
     """
 
     public = None  # type: ignore[assignment]  # whoever holds a token may know why it fails
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
     """What the answer has beside the challenge."""
 
 
@@ -84,6 +85,8 @@ class Access:
     scope: frozenset[str]
     expires_at: int
     claims: Claims
+    answer_headers: Headers = field(default=(), repr=False)
+    """What the answer to this request is to bring beside: a fresh nonce (RFC 9449 §8.2)."""
 
 
 def check_access_token(
@@ -111,9 +114,14 @@ def check_access_token(
         raise TokenRejected("access_token_audience_differs", "The access token is for another audience")
     expires_at = _check_times(claims, now, leeway_for)
     access = _read_access(claims, expires_at)
+    check_scopes(access, required_scopes)
+    return access
+
+
+def check_scopes(access: Access, required_scopes: Collection[str]) -> None:
+    """Refuse unless every scope is there. Raises `ScopeMissing`."""
     if not access.scope.issuperset(required_scopes):
         raise ScopeMissing("scope_missing", "The access token lacks a scope", required_scopes=required_scopes)
-    return access
 
 
 def check_authentication(access: Access, required: Requirement, *, now: int, leeway_for: int = LEEWAY_FOR) -> None:

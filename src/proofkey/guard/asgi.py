@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from proofkey.guard.access import Access
+from proofkey.guard.access import Access, Headers
 from proofkey.guard.challenge import Answer
 from proofkey.guard.request import ApiRequest
 from proofkey.guard.requirement import NOTHING, Requirement, require
@@ -28,6 +28,7 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Route: TypeAlias = Requirement | Callable[[Scope], Requirement]
 
 ACCESS = "proofkey.access"
+ADMITTED = "proofkey.admitted"
 _UNQUOTED = "/:@!$&'()*+,;=-._~"
 
 
@@ -67,7 +68,8 @@ class Guard:
         except OAuthError as refusal:
             await _refuse(scope, send, refusal, self._server.challenge(refusal, request, required))
             return
-        await self._app({**scope, ACCESS: access}, receive, send)
+        answering = send if not access.answer_headers else _bringing(send, access.answer_headers)
+        await self._app({**scope, ACCESS: access, ADMITTED: request.admitted}, receive, answering)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application start and end; meanwhile, fetch what its first request would wait for."""
@@ -125,7 +127,13 @@ def read_request(scope: Scope, server: ResourceServer) -> ApiRequest:
     """The guard's view of an ASGI request to *server*."""
     raw_path = scope.get("raw_path")
     path = raw_path.decode("latin-1") if raw_path else quote(scope["path"], safe=_UNQUOTED)
-    return ApiRequest(scope.get("method", "GET"), server.url_of(path), scope["headers"], _certificate(scope))
+    return ApiRequest(
+        scope.get("method", "GET"),
+        server.url_of(path),
+        scope["headers"],
+        _certificate(scope),
+        scope.get(ADMITTED, {}),
+    )
 
 
 def _certificate(scope: Scope) -> bytes | None:
@@ -133,6 +141,18 @@ def _certificate(scope: Scope) -> bytes | None:
     tls = (scope.get("extensions") or {}).get("tls")
     chain = tls.get("client_cert_chain") if tls else None
     return ssl.PEM_cert_to_DER_cert(chain[0]) if chain else None
+
+
+def _bringing(send: Send, headers: Headers) -> Send:
+    """*send*, with *headers* beside the application's own."""
+    further = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
+
+    async def bring(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *further]}
+        await send(message)
+
+    return bring
 
 
 async def _refuse(scope: Scope, send: Send, refusal: OAuthError, answer: Answer) -> None:

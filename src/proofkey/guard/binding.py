@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
-from proofkey.guard.access import Access, TokenRejected
+from proofkey.guard.access import Access, Headers, TokenRejected
 from proofkey.guard.request import BEARER, ApiRequest, Credentials
 from proofkey.guard.steps import Steps
 
@@ -37,19 +38,19 @@ class Binding(Protocol):
     def metadata(self) -> Mapping[str, Any]:
         """Members of the protected resource's metadata (RFC 9728 §2)."""
 
-    def check(self, request: ApiRequest, token: str, access: Access, bound_to: str, now: int) -> Steps[None]:
+    def check(self, request: ApiRequest, token: str, access: Access, bound_to: str, now: int) -> Steps[Headers]:
         """Refuse unless *request* proves the key whose thumbprint is *bound_to*. Raises `OAuthError`.
 
-        Everything else about *token* holds by then; *access* says whose it is.
+        Everything else about *token* holds by then; *access* says whose it is. Returns what the answer is to bring beside.
         """
 
 
 def check_possession(
     request: ApiRequest, credentials: Credentials, access: Access, bindings: Mapping[str, Binding], now: int
-) -> Steps[None]:
-    """Refuse unless every confirmation the token names is proven, and every one this API requires is named.
+) -> Steps[Access]:
+    """*access*, unless a confirmation that the token names is not proven, or one that this API requires is not named.
 
-    *bindings* are by the member of `cnf`. Raises `TokenRejected`.
+    *bindings* are by the member of `cnf`. Raises `OAuthError`.
     """
     confirmed = access.claims.get("cnf")
     if confirmed is None:
@@ -63,7 +64,10 @@ def check_possession(
             raise TokenRejected("access_token_binding_missing", "The access token must be bound to a key of the client")
     for member, bound_to in confirmed.items():
         binding = _fitting(bindings.get(member), bound_to, credentials)
-        yield from binding.check(request, credentials.token, access, bound_to, now)
+        headers = yield from binding.check(request, credentials.token, access, bound_to, now)
+        if headers:
+            access = replace(access, answer_headers=(*access.answer_headers, *headers))
+    return access
 
 
 def _fitting(binding: Binding | None, bound_to: Any, credentials: Credentials) -> Binding:

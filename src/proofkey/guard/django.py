@@ -53,13 +53,17 @@ def require(
     def guarded(view: View) -> View:
         @wraps(view)
         def admitted(request: HttpRequest, *given: Any, **named: Any) -> Any:
-            refused = _admit(request, required)
-            return view(request, *given, **named) if refused is None else refused
+            admission = _admit(request, required)
+            if isinstance(admission, HttpResponse):
+                return admission
+            return _bring(admission, view(request, *given, **named))
 
         @wraps(view)
         async def admitted_later(request: HttpRequest, *given: Any, **named: Any) -> Any:
-            refused = await _admit_later(request, required)
-            return await view(request, *given, **named) if refused is None else refused
+            admission = await _admit_later(request, required)
+            if isinstance(admission, HttpResponse):
+                return admission
+            return _bring(admission, await view(request, *given, **named))
 
         chosen: Any = admitted_later if iscoroutinefunction(view) else admitted
         chosen.csrf_exempt = True
@@ -95,18 +99,22 @@ class GuardMiddleware:
         """Admit the request or answer it."""
         if self._awaited:
             return self._call_later(request)
-        answered = _metadata_for(request)
         required = self._required(request)
-        if answered is None and required is not None:
-            answered = _admit(request, required)
-        return self._get_response(request) if answered is None else answered
+        admission: Access | HttpResponse | None = _metadata_for(request)
+        if admission is None and required is not None:
+            admission = _admit(request, required)
+        if isinstance(admission, HttpResponse):
+            return admission
+        return _bring(admission, self._get_response(request))
 
     async def _call_later(self, request: HttpRequest) -> Any:
-        answered = _metadata_for(request)
         required = self._required(request)
-        if answered is None and required is not None:
-            answered = await _admit_later(request, required)
-        return await self._get_response(request) if answered is None else answered
+        admission: Access | HttpResponse | None = _metadata_for(request)
+        if admission is None and required is not None:
+            admission = await _admit_later(request, required)
+        if isinstance(admission, HttpResponse):
+            return admission
+        return _bring(admission, await self._get_response(request))
 
     def _required(self, request: HttpRequest) -> Requirement | None:
         return next((required for path, required in self._paths if request.path_info.startswith(path)), None)
@@ -136,35 +144,42 @@ def _read_paths(configured: Mapping[str, Collection[str] | str]) -> list[tuple[s
 
 def _read_request(request: HttpRequest) -> ApiRequest:
     if isinstance(request, ASGIRequest):
+        request.scope.setdefault(asgi.ADMITTED, {})
         return asgi.read_request(request.scope, resource_server())
     if isinstance(request, WSGIRequest):
         return wsgi.read_request(request.environ, resource_server())
     raise TypeError("the guard reads requests of Django's ASGI and WSGI handlers")
 
 
-def _admit(request: HttpRequest, required: Requirement) -> HttpResponse | None:
+def _admit(request: HttpRequest, required: Requirement) -> Access | HttpResponse:
     asked = _read_request(request)
     try:
         access = resource_server().admit_blocking(asked, required)
     except OAuthError as refusal:
         return _response(resource_server().challenge(refusal, asked, required))
-    _remember(request, access)
-    return None
+    return _remember(request, access)
 
 
-async def _admit_later(request: HttpRequest, required: Requirement) -> HttpResponse | None:
+async def _admit_later(request: HttpRequest, required: Requirement) -> Access | HttpResponse:
     asked = _read_request(request)
     try:
         access = await resource_server().admit(asked, required)
     except OAuthError as refusal:
         return _response(resource_server().challenge(refusal, asked, required))
-    _remember(request, access)
-    return None
+    return _remember(request, access)
 
 
-def _remember(request: HttpRequest, access: Access) -> None:
+def _remember(request: HttpRequest, access: Access) -> Access:
     request.proofkey_access = access
     request._dont_enforce_csrf_checks = True
+    return access
+
+
+def _bring(access: Access | None, answer: HttpResponse) -> HttpResponse:
+    """The answer, with what the guard has it bring beside."""
+    for name, value in access.answer_headers if access is not None else ():
+        answer[name] = value
+    return answer
 
 
 def _metadata_for(request: HttpRequest) -> HttpResponse | None:

@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-from proofkey.guard.access import Access, TokenRejected
+from proofkey.guard.access import Access, Headers, TokenRejected
 from proofkey.guard.nonce import Nonces
 from proofkey.guard.replay import MemoryReplay, ReplayStore
 from proofkey.guard.request import ApiRequest
@@ -60,7 +60,7 @@ class Dpop:
             "dpop_bound_access_tokens_required": self.required,
         }
 
-    def check(self, request: ApiRequest, token: str, access: Access, bound_to: str, now: int) -> Steps[None]:
+    def check(self, request: ApiRequest, token: str, access: Access, bound_to: str, now: int) -> Steps[Headers]:
         """Refuse unless *request* has one proof by the key *bound_to*, for itself and *token*, that was never here.
 
         Raises `InvalidDpopProof`, `TokenRejected` or `ReplayUnavailable`.
@@ -78,12 +78,12 @@ class Dpop:
             fresh_for=self._fresh_for,
             leeway_for=self._leeway_for,
         )
-        if self._nonces is not None:
-            self._nonces.check(proven.nonce, now)
+        headers = () if self._nonces is None else self._nonces.check(proven.nonce, now)
         until = proven.issued_at + self._fresh_for + self._leeway_for
         owner = f"{access.issuer} {access.subject}"
         if not (yield from self._replay.spend(proven, owner=owner, until=until, now=now)):
             raise InvalidDpopProof("dpop_replayed", "The DPoP proof was used before: make one for each request")
+        return headers
 
 
 def _read_proof(request: ApiRequest) -> VerifiedProof:

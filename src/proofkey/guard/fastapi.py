@@ -12,7 +12,7 @@ from fastapi.requests import HTTPConnection
 from fastapi.security.base import SecurityBase
 
 from proofkey.guard.access import Access
-from proofkey.guard.asgi import read_request
+from proofkey.guard.asgi import ADMITTED, read_request
 from proofkey.guard.challenge import Answer
 from proofkey.guard.requirement import require
 from proofkey.guard.resource_server import ResourceServer
@@ -80,16 +80,20 @@ class Guard:
 
         async def admitted(
             connection: HTTPConnection,
+            answer: Response,
             _: None = Security(self._scheme, scopes=required.scopes),
         ) -> Access:
+            connection.scope.setdefault(ADMITTED, {})
             request = read_request(connection.scope, self._server)
             try:
-                return await self._server.admit(request, required)
+                access = await self._server.admit(request, required)
             except OAuthError as refusal:
-                answer = self._server.challenge(refusal, request, required)
+                refused = Refused(self._server.challenge(refusal, request, required))
                 if connection.scope["type"] == "websocket":
                     raise WebSocketException(1008, refusal.code) from None
-                raise Refused(answer) from None
+                raise refused from None
+            answer.headers.update(dict(access.answer_headers))
+            return access
 
         return admitted
 

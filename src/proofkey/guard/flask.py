@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, after_this_request, current_app, g, request
 
 from proofkey.guard.access import Access
 from proofkey.guard.challenge import Answer
@@ -60,9 +60,11 @@ class Guard:
             def admitted(*given: Any, **named: Any) -> Any:
                 asked = read_request(request.environ, self._server)
                 try:
-                    g.proofkey_access = self._server.admit_blocking(asked, required)
+                    access = g.proofkey_access = self._server.admit_blocking(asked, required)
                 except OAuthError as refusal:
                     return _response(self._server.challenge(refusal, asked, required))
+                if access.answer_headers:
+                    after_this_request(lambda answer: _bring(answer, access))
                 return current_app.ensure_sync(view)(*given, **named)
 
             return admitted  # type: ignore[return-value]
@@ -83,6 +85,11 @@ def current_access() -> Access:
     if not isinstance(access, Access):
         raise TypeError("this view is not behind a Guard")
     return access
+
+
+def _bring(answer: Response, access: Access) -> Response:
+    answer.headers.extend(access.answer_headers)
+    return answer
 
 
 def _response(answer: Answer) -> Response:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from proofkey.guard.access import Access, TokenRejected
+from proofkey.guard.access import Access, Headers, TokenRejected
 from proofkey.guard.request import BEARER, ApiRequest
 from proofkey.guard.steps import Steps
 
@@ -45,7 +45,7 @@ class CertificateBound:
         """What RFC 9728 §2 has for certificates."""
         return {"tls_client_certificate_bound_access_tokens": True}
 
-    def check(self, request: ApiRequest, token: str, access: Access, bound_to: str, now: int) -> Steps[None]:  # noqa: ARG002
+    def check(self, request: ApiRequest, token: str, access: Access, bound_to: str, now: int) -> Steps[Headers]:  # noqa: ARG002
         """Refuse unless *request* came under the certificate *bound_to*. Raises `TokenRejected`."""
         certificate = request.certificate if self._proxy_header is None else self._forwarded(request)
         if certificate is None:
@@ -56,6 +56,7 @@ class CertificateBound:
         if not hmac.compare_digest(thumbprint, bound_to.encode()):
             raise TokenRejected("certificate_differs", "The access token is bound to another client certificate")
         yield from ()
+        return ()
 
     def _forwarded(self, request: ApiRequest) -> bytes | None:
         sent = request.sent(self._proxy_header or b"")

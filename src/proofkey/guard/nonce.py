@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-from proofkey.guard.access import TokenRejected
+from proofkey.guard.access import Headers, TokenRejected
 from proofkey.protocol.records import MINUTE
 
 _PURPOSE = b"proofkey DPoP nonce\0"
@@ -55,8 +55,11 @@ class Nonces:
         authentic = hmac.compare_digest(nonce.encode("ascii"), self.mint(minted_at).encode("ascii"))
         return authentic and now - self._live_for < minted_at <= now + self._live_for
 
-    def check(self, nonce: str | None, now: int) -> None:
-        """Refuse a proof whose nonce is missing or does not hold, with a fresh one. Raises `NonceWanted`."""
+    def check(self, nonce: str | None, now: int) -> Headers:
+        """Refuse a proof whose nonce is missing or does not hold, with a fresh one. Raises `NonceWanted`.
+
+        A nonce past half its life is answered with the next one, so that nobody who keeps calling is ever refused (§8.2).
+        """
         if nonce is None:
             raise NonceWanted(
                 "dpop_nonce_missing", "The DPoP proof must hold the nonce of DPoP-Nonce", nonce=self.mint(now)
@@ -65,3 +68,4 @@ class Nonces:
             raise NonceWanted(
                 "dpop_nonce_stale", "The DPoP proof must hold a newer nonce: that of DPoP-Nonce", nonce=self.mint(now)
             )
+        return () if self.holds(nonce, now + self._live_for // 2) else (("dpop-nonce", self.mint(now)),)

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, MutableMapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from proofkey.guard.access import TokenRejected
+from proofkey.guard.access import Access, TokenRejected
 from proofkey.protocol.errors import InvalidRequest
 
 BEARER = "Bearer"
@@ -26,7 +27,8 @@ class ApiRequest:
     """A request as the guard sees it.
 
     *url* is absolute and without query: the public origin and the path as sent. *headers* are raw pairs with lower-case
-    names. *certificate* is the client's (DER), where this process itself ended the TLS connection.
+    names. *certificate* is the client's (DER), where this process itself ended the TLS connection. *admitted* is what one
+    request carries through all its guards: who was let in by which API, so that a proof is spent once and not refused then.
 
     >>> request = ApiRequest("GET", API_URL, [(b"authorization", b"Bearer abc"), (b"accept", b"*/*")])
     >>> request.sent(b"authorization")
@@ -37,6 +39,7 @@ class ApiRequest:
     url: str
     headers: Sequence[tuple[bytes, bytes]]
     certificate: bytes | None = None
+    admitted: MutableMapping[Any, Access] | None = None
 
     def sent(self, name: bytes) -> list[bytes]:
         """Every value of the header *name* (lower case), in order."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
-from proofkey.guard.access import LEEWAY_FOR, Access, check_access_token, check_authentication
+from proofkey.guard.access import LEEWAY_FOR, Access, check_access_token, check_authentication, check_scopes
 from proofkey.guard.binding import Binding, check_possession
 from proofkey.guard.challenge import Answer, Challenges, render_refusal
 from proofkey.guard.fetched import wall_clock
@@ -75,6 +76,16 @@ class ResourceServer:
 
     def admission(self, request: ApiRequest, required: Requirement) -> Steps[Access]:
         """What `admit` does, as steps."""
+        access = None if request.admitted is None else request.admitted.get(self)
+        if access is None:
+            access = yield from self._judge(request, required)
+        else:
+            check_scopes(access, required.scopes)
+        check_authentication(access, required, now=self._clock(), leeway_for=self._leeway_for)
+        return access
+
+    def _judge(self, request: ApiRequest, required: Requirement) -> Steps[Access]:
+        """Everything about the token, and the proof that goes with it. What holds is not asked again for this request."""
         credentials = parse_credentials(request, self._challenges.schemes)
         claims = yield from self._trust.verification(credentials.token)
         now = self._clock()
@@ -86,8 +97,9 @@ class ResourceServer:
             now=now,
             leeway_for=self._leeway_for,
         )
-        yield from check_possession(request, credentials, access, self._bindings, now)
-        check_authentication(access, required, now=now, leeway_for=self._leeway_for)
+        access = yield from check_possession(request, credentials, access, self._bindings, now)
+        if request.admitted is not None:
+            request.admitted[self] = replace(access, answer_headers=()) if access.answer_headers else access
         return access
 
     async def prefetch(self) -> None:

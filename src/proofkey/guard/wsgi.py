@@ -10,7 +10,7 @@ import re
 import ssl
 from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 from proofkey.guard.access import Access
@@ -29,6 +29,7 @@ Route: TypeAlias = "Requirement | Callable[[WSGIEnvironment], Requirement]"
 __all__ = ["Guard", "access_of", "protect"]
 
 ACCESS = "proofkey.access"
+ADMITTED = "proofkey.admitted"
 _UNQUOTED = "/:@!$&'()*+,;=-._~"
 _TARGET = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*)?(?P<path>/[^?]*)")
 
@@ -62,7 +63,11 @@ class Guard:
         except OAuthError as refusal:
             return _send(self._server.challenge(refusal, request, required), environ, start_response)
         environ[ACCESS] = access
-        return self._app(environ, start_response)
+
+        def start(status: str, headers: list[tuple[str, str]], *failure: Any) -> Any:
+            return start_response(status, [*headers, *access.answer_headers], *failure)
+
+        return self._app(environ, start if access.answer_headers else start_response)
 
 
 def protect(app: WSGIApplication, *, issuer: Issuers, audience: str, scopes: Collection[str] = ()) -> Guard:
@@ -99,7 +104,8 @@ def read_request(environ: WSGIEnvironment, server: ResourceServer) -> ApiRequest
     ]
     shown = str(environ.get("SSL_CLIENT_CERT", "")).strip()
     certificate = ssl.PEM_cert_to_DER_cert(shown) if shown.startswith(ssl.PEM_HEADER) else None
-    return ApiRequest(environ["REQUEST_METHOD"], server.url_of(_path(environ)), headers, certificate)
+    admitted = environ.setdefault(ADMITTED, {})
+    return ApiRequest(environ["REQUEST_METHOD"], server.url_of(_path(environ)), headers, certificate, admitted)
 
 
 def asks_metadata(environ: WSGIEnvironment, server: ResourceServer) -> bool:
