@@ -57,4 +57,4 @@ def test_the_playground_is_named_and_offered(start_dev: StartDev) -> None:
     assert f"    Playground  {told['playground']}" in lines
     assert f"    open {told['playground']} and walk through the flow, message by message" in lines
     without = render_summary({**told, "playground": None})
-    assert "layground" not in without
+    assert ("Playground" in without, told["playground"] in without) == (False, False)
