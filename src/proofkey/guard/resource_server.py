@@ -59,6 +59,7 @@ class ResourceServer:
         self.resource = resource or (audience if is_resource(audience) else None)
         if self.resource is not None and not is_resource(self.resource):
             raise ValueError("resource must be an https URL without fragment; http only on loopback")
+        self._metadata_path = None if self.resource is None else metadata_path(self.resource)
         self._bindings = {binding.confirmation: binding for binding in bindings}
         self._public_url = self._choose_public_url(public_url)
         self._scopes_supported = tuple(scopes_supported)
@@ -123,7 +124,7 @@ class ResourceServer:
     @property
     def metadata_path(self) -> str | None:
         """Where this API's metadata belong on its host; None for an API whose identifier is no URL."""
-        return None if self.resource is None else metadata_path(self.resource)
+        return self._metadata_path
 
     def metadata(self) -> Answer:
         """This API's metadata (RFC 9728), as a response. Raises `ValueError` for an API whose identifier is no URL."""

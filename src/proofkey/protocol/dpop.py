@@ -143,8 +143,10 @@ def same_address(sent: Any, expected: str) -> bool:
     """Whether `htu` is the address of this request, both without query, `htu` without fragment (RFC 9449 §4.3, check 9)."""
     if not isinstance(sent, str) or "#" in expected:  # a request has no fragment; what looks like one is its path
         return False
+    if sent == expected:
+        return True
     address = normal_address(sent)
-    return address is not None and (sent == expected or address == normal_address(expected))
+    return address is not None and address == normal_address(expected)
 
 
 def normal_address(url: str) -> str | None:
