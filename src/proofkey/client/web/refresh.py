@@ -69,8 +69,14 @@ class TokenRenewal:
         lock = self._locks.setdefault(key, asyncio.Lock())
         task = asyncio.ensure_future(_renew(site, key, wanted, lock))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
         return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[str]) -> None:
+        """Its failure was told to whoever waited; where nobody does any more, it is in the issuer's log and ours."""
+        self._running.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            _log.info("refresh failed: %s", failure)
 
     async def finish(self) -> None:
         """Wait for refreshes that are under way."""

@@ -30,8 +30,9 @@ class Exchange:
         """Let *app* answer; its failure is the answer where it has one."""
         try:
             await app(self.scope, self.receive, self.send)
-        except Exception as failure:  # raised again in the thread that waits for the answer
-            await self._put(failure)
+        except Exception as failure:  # raised again in the thread that waits for the answer, if one does
+            if not self._is_given_up:
+                await self._put(failure)
 
     async def receive(self) -> Message:
         """The next piece of the body."""

@@ -49,5 +49,15 @@ class LoopThread:
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
-            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.run_until_complete(_finish(loop))
             loop.close()
+
+
+async def _finish(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what is under way, and wait until it has ended."""
+    under_way = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
+    for task in under_way:
+        task.cancel()
+    await asyncio.gather(*under_way, return_exceptions=True)
+    await loop.shutdown_asyncgens()
+    await loop.shutdown_default_executor()

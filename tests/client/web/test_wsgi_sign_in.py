@@ -1,0 +1,162 @@
+"""The WSGI adapter: streams, failures, paths as servers tell them, and processes that fork."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import unquote
+
+import httpx2
+import pytest
+
+from proofkey.client.web import Api
+from proofkey.client.web.wsgi import SignIn, access_token, require_login, session_of
+from proofkey.client.web.wsgi_exchange import read_scope
+from tests.client.web.sample_api import Reply, SampleApi, echo, sample_api
+from tests.client.web.web_app import CLIENT_SECRET, ORIGIN, PASSWORD, REDIRECT_URI
+from tests.dev_server import DevServer
+from tests.visitor import sign_in
+
+
+def environ_of(method: str, path: str, cookie: str = "", body: bytes = b"", **more: Any) -> dict[str, Any]:
+    """What a WSGI server hands over."""
+    target, _, query = path.partition("?")
+    return {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote(target, "latin-1"),
+        "QUERY_STRING": query,
+        "HTTP_COOKIE": cookie,
+        "HTTP_ACCEPT": "text/html",
+        "CONTENT_LENGTH": str(len(body)) if body else "",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.url_scheme": "https",
+        **more,
+    }
+
+
+def call(app: Any, environ: dict[str, Any]) -> tuple[str, dict[str, str], bytes]:
+    """Status, headers and body."""
+    started: list[Any] = []
+    answer = app(environ, lambda *said: started.extend(said))
+    body = b"".join(answer)
+    getattr(answer, "close", lambda: None)()
+    return started[0], {name.lower(): value for name, value in started[1]}, body
+
+
+@require_login
+def view() -> str:
+    """Who is there."""
+    session = session_of()
+    assert session is not None
+    return f"{session.claims['name']} {len(access_token()) > 20}"
+
+
+def as_flask(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """Calls a view and makes an answer of what it returns, as Flask does."""
+    if environ["PATH_INFO"] == "/fails":
+        raise LookupError("the application's own")
+    told = view()
+    body, status, headers = (told, 200, []) if isinstance(told, str) else told
+    start_response(f"{status} Said", headers)
+    return [body.encode()]
+
+
+@pytest.fixture
+def notes() -> Iterator[SampleApi]:
+    with sample_api() as api:
+        yield api
+
+
+@pytest.fixture
+def app(web_dev: DevServer, notes: SampleApi) -> Iterator[SignIn]:
+    """The application under WSGI."""
+    made = SignIn(
+        as_flask,
+        issuer=web_dev.issuer,
+        client_id=web_dev.application("web")["client_id"],
+        client_secret=CLIENT_SECRET,
+        redirect_uri=REDIRECT_URI,
+        scope="openid profile notes:read notes:write",
+        apis={"/api": Api(url=f"{notes.url}/v1", resource="http://127.0.0.1:1")},
+    )
+    yield made
+    made.close()
+
+
+def cookie_of(app: SignIn) -> str:
+    """Alice's session."""
+    mounts = {ORIGIN: httpx2.WSGITransport(app=app)}
+    with httpx2.Client(base_url=ORIGIN, mounts=mounts, trust_env=False) as browser:
+        begun = browser.get("/auth/login")
+        ended = browser.get(sign_in(begun.headers["location"], "alice", PASSWORD))
+        assert (303, "/") == (ended.status_code, ended.headers["location"])
+        return "; ".join(f"{name}={value}" for name, value in browser.cookies.items() if "session" in name)
+
+
+def test_the_application_knows_who_is_there(app: SignIn) -> None:
+    status, headers, _ = call(app, environ_of("GET", "/notes?a=b"))
+    assert ("303 Said", "/auth/login?return_to=%2Fnotes%3Fa%3Db") == (status, headers["location"])
+    cookie = cookie_of(app)
+    assert ("200 Said", b"Alice True") == (call(app, environ_of("GET", "/notes", cookie))[::2])
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: call(app, environ_of("GET", "/notes", cookie))[2], range(40)))
+    assert [b"Alice True"] * 40 == answers
+    status, _, body = call(app, environ_of("GET", "/auth/session", cookie))
+    assert ("200 OK", True) == (status, b'"signed_in": true' in body)
+
+
+def test_bodies_are_streamed_both_ways(app: SignIn, notes: SampleApi) -> None:
+    cookie = cookie_of(app)
+    token = call(app, environ_of("GET", "/auth/session", cookie))[2].split(b'"csrf": "')[1].partition(b'"')[0].decode()
+    notes.reply = echo
+    sent = environ_of("PUT", "/api/file?a=%2F", cookie, b"x" * 300_000, HTTP_X_CSRF_TOKEN=token, HTTP_ORIGIN=ORIGIN)
+    assert ("200 OK", b'{"target": "/v1/file?a=%2F", "size": 300000}') == call(app, sent)[::2]
+    notes.reply = lambda _sent: Reply(body=b"y" * 100_000, pieces=40)
+    assert 4_000_000 == len(call(app, environ_of("GET", "/api/file", cookie))[2])
+
+
+def test_an_answer_nobody_reads_on_is_given_up(app: SignIn, notes: SampleApi) -> None:
+    cookie = cookie_of(app)
+    notes.reply = lambda _sent: Reply(body=b"y" * 100_000, pieces=200)
+    answer: Any = app(environ_of("GET", "/api/file", cookie), lambda *_: None)
+    assert next(iter(answer))
+    answer.close()
+    assert "200 OK" == call(app, environ_of("GET", "/auth/session", cookie))[0]
+
+
+def test_the_application_s_failure_is_its_own(app: SignIn) -> None:
+    with pytest.raises(LookupError, match="the application's own"):
+        call(app, environ_of("GET", "/fails"))
+
+
+def test_a_path_is_taken_as_it_was_sent_where_the_server_tells_it() -> None:
+    scope = read_scope(environ_of("GET", "/api/a%2Fb?c", RAW_URI="/api/a%2Fb?c"))
+    assert ("/api/a/b", b"/api/a%2Fb", b"c") == (scope["path"], scope["raw_path"], scope["query_string"])
+    for lie in ("/api/other", "http://evil.example/api/a%2Fb", ""):
+        assert b"/api/a/b" == read_scope(environ_of("GET", "/api/a%2Fb", REQUEST_URI=lie))["raw_path"]
+    assert ("/ü", b"/%C3%BC") == (lambda it: (it["path"], it["raw_path"]))(read_scope(environ_of("GET", "/%C3%BC")))
+
+
+def test_a_child_process_gets_a_loop_of_its_own(app: SignIn) -> None:
+    assert "200 OK" == call(app, environ_of("GET", "/auth/session"))[0]
+    parent = os.getpid()
+    if (child := os.fork()) == 0:
+        try:
+            ended = 0 if call(app, environ_of("GET", "/auth/session"))[0] == "200 OK" and os.getpid() != parent else 1
+        except BaseException:
+            ended = 2
+        os._exit(ended)
+    _, status = os.waitpid(child, 0)
+    assert 0 == os.waitstatus_to_exitcode(status)
+    assert "200 OK" == call(app, environ_of("GET", "/auth/session"))[0]
+
+
+def test_outside_a_request_there_is_no_session() -> None:
+    with pytest.raises(LookupError):
+        session_of()
+    with pytest.raises(LookupError, match="no sign-in"):
+        session_of({})
