@@ -62,6 +62,8 @@ def login(
 
 
 def _report(signed_in: SignIn, *, as_json: bool) -> None:
+    from proofkey.client.messages import printable
+
     claims = signed_in.claims
     if as_json:
         shown = {
@@ -78,4 +80,4 @@ def _report(signed_in: SignIn, *, as_json: bool) -> None:
         who = next(
             (str(claims[name]) for name in ("name", "preferred_username", "email", "sub") if claims.get(name)), ""
         )
-        click.echo(f"signed in{' as ' if who else ''}{click.unstyle(who)} at {signed_in.issuer}")
+        click.echo(f"signed in{' as ' if who else ''}{printable(who)} at {signed_in.issuer}")
