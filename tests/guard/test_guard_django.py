@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from proofkey.guard import require
-from proofkey.guard.django import _read_paths
+from proofkey.guard import Access, require
+from proofkey.guard.django import _bring, _read_paths
 
 
 def test_the_longest_path_counts() -> None:
@@ -21,3 +21,9 @@ def test_the_longest_path_counts() -> None:
 def test_a_path_that_could_mean_its_neighbour_stops_the_start(path: str) -> None:
     with pytest.raises(ValueError, match="begin and end with a slash"):
         _read_paths({path: "notes:read"})
+
+
+def test_an_ageing_nonce_is_answered_with_the_next_one() -> None:
+    access = Access("https://issuer.example", "alice", None, frozenset(), 0, {}, (("dpop-nonce", "next"),))
+    assert {"dpop-nonce": "next"} == _bring(access, {})
+    assert {} == _bring(None, {})
