@@ -7,14 +7,14 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 ARGS ?=
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 
-.PHONY: help install demo test check format bench locks pictures
+.PHONY: help install demo test check format bench bench-sdk locks pictures
 help:
 	@echo "make demo    run it: sign in, call an API (ARGS=\"--port 0 --json\" is passed on)"
 	@echo "make install what tests and checks need, into .venv alone; each target does it by itself"
 	@echo "make test    check the source, then run every test"
 	@echo "make check   format, lint, types, import rules, size budgets, changelog, locks, names"
 	@echo "make format  write what the formatter would"
-	@echo "make bench   measure"
+	@echo "make bench   measure; make bench-sdk: client libraries in the browser"
 	@echo "make pictures take the README's pictures of the playground again"
 	@echo "make locks   renew requirements/*.txt from pyproject.toml"
 
@@ -67,6 +67,10 @@ $(VENV)/bench.stamp: bench/package-lock.json $(VENV)/dev.stamp
 
 bench: $(VENV)/bench.stamp
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-sdk: $(VENV)/bench.stamp $(VENV)/spa.stamp
+	@$(BIN)/python -m checks.spa_build
+	@$(BIN)/python -m bench.sdk $(ARGS)
 
 format: $(VENV)/dev.stamp
 	@$(BIN)/ruff format --quiet .

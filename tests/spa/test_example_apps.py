@@ -17,6 +17,16 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 EXAMPLES = ROOT / "examples"
 
 
+def with_addresses(setting: Setting, files: dict[str, bytes]) -> dict[str, bytes]:
+    """The same files at this test's issuer and API instead of `proofkey dev`'s usual ones."""
+    script = files["/app.js"].decode()
+    places = {"http://localhost:8400/demo/main": setting.issuer, "http://127.0.0.1:8402": setting.api_url}
+    for usual, actual in places.items():
+        assert usual in script
+        script = script.replace(usual, actual)
+    return {**files, "/app.js": script.encode()}
+
+
 def put(setting: Setting, name: str, folder: Path) -> None:
     """The example *name* on the app's origin: built if it has to be, its addresses replaced by this test's."""
     here = EXAMPLES / name
@@ -27,11 +37,7 @@ def put(setting: Setting, name: str, folder: Path) -> None:
         files |= {f"/proofkey-spa/{each}": (BUILT / each).read_bytes() for each in ("index.js", "worker.js")}
     else:
         files |= bundle(next(here.glob("app.*")), folder)
-    places = {"http://localhost:8400/demo/main": setting.issuer, "http://127.0.0.1:8402": setting.api_url}
-    for usual, actual in places.items():
-        assert usual.encode() in files["/app.js"]
-        files["/app.js"] = files["/app.js"].replace(usual.encode(), actual.encode())
-    setting.site.files |= files
+    setting.site.files |= with_addresses(setting, files)
 
 
 async def says(page: Page, words: str) -> None:
@@ -42,6 +48,24 @@ async def says(page: Page, words: str) -> None:
 async def press(page: Page, name: str) -> None:
     """Press a button of the app."""
     await page.get_by_role("button", name=name, exact=True).click()
+
+
+async def test_the_manual_s_five_lines_run_as_written(browser: Browser, setting: Setting, tmp_path: Path) -> None:
+    manual = (ROOT / "docs" / "spa.md").read_text(encoding="utf-8")
+    lines = manual.partition("```js\n")[2].partition("```")[0]
+    (tmp_path / "lines.js").write_text(lines, encoding="utf-8")
+    files = bundle(tmp_path / "lines.js", tmp_path)
+    page_with_script = b'<!doctype html><title>Five lines</title><script type="module" src="/app.js"></script>'
+    files |= {"/": page_with_script, "/callback": page_with_script}
+    setting.site.files |= with_addresses(setting, files)
+    async with window(browser) as context:
+        page = await context.new_page()
+        await page.goto(f"{setting.app}/")
+        await Tab(setting, page).give_password()
+        async with page.expect_response(f"{setting.api_url}/notes") as answer:
+            pass
+        assert 200 == (await answer.value).status
+        assert ["Bearer"] == [each.partition(" ")[0] for each in setting.api.seen]
 
 
 @pytest.mark.parametrize("name", ["spa-plain", "spa-react", "spa-vue"])

@@ -89,6 +89,30 @@ async def test_a_copied_profile_holds_no_token_as_text(browser: Browser, setting
     assert [] == [secret for secret in secrets_of(setting) if lies_there(secret[:40]) or lies_there(secret[-40:])]
 
 
+async def test_the_browser_keeps_a_key_that_no_script_can_export_in_those_same_files(
+    browser: Browser, setting: Setting, tmp_path: Path
+) -> None:
+    """Why the manual calls sealing no disk encryption. Should this ever fail, the manual may promise more."""
+    context = await browser.browser_type.launch_persistent_context(
+        tmp_path, executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+    )
+    page = await context.new_page()
+    await page.goto(f"{setting.app}/nothing.html")
+    raw = await page.evaluate(
+        """(async () => {
+            const raw = crypto.getRandomValues(new Uint8Array(32));
+            const key = await crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["decrypt"]);
+            const opening = indexedDB.open("keys", 1);
+            opening.onupgradeneeded = () => opening.result.createObjectStore("keys").put(key, 1);
+            await new Promise((resolve) => { opening.onsuccess = resolve; });
+            return [...raw];
+        })()"""
+    )
+    await page.wait_for_timeout(500)
+    await context.close()
+    assert any(bytes(raw) in each for each in read_all(tmp_path))
+
+
 async def test_without_persistence_nothing_is_left_and_a_reload_forgets(browser: Browser, setting: Setting) -> None:
     setting.site.config = {**setting.config, "persist": False}
     async with window(browser) as context:
