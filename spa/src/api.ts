@@ -6,12 +6,12 @@
 import { ProofkeyError } from "./errors.js";
 import type { LoginResult } from "./login.js";
 import type { ClientOptions, LoginOptions, Prover, TokenOptions } from "./options.js";
-import { challengeParameter } from "./protocol.js";
+import { bare, challengeParameter } from "./protocol.js";
 import type { AccessToken } from "./session.js";
 
 /** Whether *url*, as the browser writes it, is *api* or lies below it. */
 export const isUnder = (url: string, api: string): boolean =>
-  (url.split(/[?#]/)[0] + "/").startsWith(api.replace(/\/?$/, "/"));
+  (bare(url) + "/").startsWith(api.replace(/\/?$/, "/"));
 
 /** What `fetch()` needs of the client. */
 export interface Calling {
@@ -48,14 +48,11 @@ export const callApi = async (
     if (response.status !== 401) return response;
     if (error === "insufficient_user_authentication" && !isProven && stepUp !== "off") {
       isProven = true;
-      const asked = {
+      await login({
         target: location.href,
         acrValues: challengeParameter(challenge, "acr_values"),
         maxAge: challengeParameter(challenge, "max_age"),
-      };
-      await login({ ...asked, popup: stepUp === "popup" }).catch((refused) => {
-        if (refused.code !== "popup_blocked") throw refused;
-        return login(asked);
+        popup: stepUp === "popup" && "preferred",
       });
       held = await token(init);
     } else if ((error ?? "invalid_token") === "invalid_token" && !isRenewed) {

@@ -10,7 +10,8 @@
  * - `api_not_allowed`: `fetch()` was asked to send a token to an address that is none of the configured APIs.
  * - `response_invalid`: the issuer's answer holds no token of the expected type, or userinfo is about somebody else.
  * - `callback_…`: the answer is not this login's (RFC 9207, RFC 9700 §4.4). `id_token_…`: OpenID Connect Core §3.1.3.7.
- * - `metadata_…`: what the issuer says of itself cannot be used (RFC 8414 §3.3).
+ * - `metadata_refused`: what the issuer says of itself cannot be used: another `issuer` (RFC 8414 §3.3), no S256, or an address
+ *   where tokens could be read on the way. The message holds the issuer or the address.
  */
 export type ProofkeyErrorCode =
   | "login_required"
@@ -22,7 +23,7 @@ export type ProofkeyErrorCode =
   | "response_invalid"
   | `callback_${string}`
   | `id_token_${string}`
-  | `metadata_${string}`;
+  | "metadata_refused";
 
 /**
  * A refusal. `code` is for programs: one of `ProofkeyErrorCode`, or the issuer's where it is an `OAuthError`.

@@ -125,13 +125,13 @@ export const openLogin = (
 
   const login = async (asked: LoginOptions = {}): Promise<LoginResult> => {
     const state = mint();
-    if (!asked.popup) {
-      location.assign(await begin(asked, state));
+    // Before anything is awaited, or the browser takes it for an advertisement.
+    const opened = asked.popup && open("about:blank", state, "width=480,height=720");
+    if (!opened) {
+      if (asked.popup === true) throw new ProofkeyError("popup_blocked");
+      location.assign(await begin({ ...asked, popup: false }, state));
       return new Promise(() => 0);
     }
-    // Before anything is awaited, or the browser takes it for an advertisement.
-    const opened = open("about:blank", state, "width=480,height=720");
-    if (!opened) throw new ProofkeyError("popup_blocked");
     const url = await new Promise<string>((resolve, reject) => {
       session.on("callback", ([theirs, answer]) => {
         if (theirs === state) resolve(answer);

@@ -46,8 +46,8 @@ export interface ClientOptions {
 
 /** What one login may ask for beyond the client's own options. */
 export interface LoginOptions {
-  /** In a window of its own; the page stays. Call it in a click, else browsers block the window. */
-  popup?: boolean | undefined;
+  /** In a window of its own; the page stays. Call it in a click, else browsers block the window: `"preferred"` then redirects. */
+  popup?: boolean | "preferred" | undefined;
   /** Given back by `handleCallback()`: where the person wanted to go. Anything JSON can hold. */
   target?: unknown;
   scope?: string;

@@ -27,15 +27,15 @@ export interface PendingLogin {
   issRequired: unknown;
 }
 
-const split = (url: string): [address: string, sent: URLSearchParams] => {
-  const [, address, query] = /([^?#]*)\??([^#]*)/.exec(url)!;
-  return [address!, new URLSearchParams(query)];
-};
+/** *url* without query and fragment, as it is written. */
+export const bare = (url: string): string => url.split(/[?#]/)[0]!;
+
+const sentIn = (url: string): URLSearchParams => new URLSearchParams(url.slice(bare(url).length).split("#")[0]);
 
 /** *url*, unless what travels there could be read on the way: https, or http to this machine (RFC 9700 §2.6). */
 export const safe = (url: string | undefined): string => {
   if (/^http(s:\/\/|:\/\/(localhost|127\.0\.0\.1|\[::1])[:/])/.test(url!)) return url!;
-  throw new ProofkeyError("metadata_unsafe", url);
+  throw new ProofkeyError("metadata_refused", url);
 };
 
 /** A page of the issuer's, with *parameters*. */
@@ -43,17 +43,15 @@ export const addressOf = (url: string, parameters: Record<string, unknown>): str
   safe(url) + (/\?/.test(url) ? "&" : "?") + formOf(parameters);
 
 /** The `state` of the answer in *url*; nothing where *url* holds no answer to *redirectUri*. */
-export const stateOf = (url: string, redirectUri: string): string | null | false => {
-  const [address, sent] = split(url);
-  return address === split(redirectUri)[0] && /[?&](code|error)=/.test(url) && sent.get("state");
-};
+export const stateOf = (url: string, redirectUri: string): string | null | false =>
+  bare(url) === bare(redirectUri) && /[?&](code|error)=/.test(url) && sentIn(url).get("state");
 
 /** The code in the address the browser came back to, once address, `state` and `iss` are those of *pending*. */
 export const readCallback = (url: string, { state, issuer, redirectUri, issRequired }: PendingLogin): string => {
-  const [address, sent] = split(url);
+  const sent = sentIn(url);
   const { state: theirs, iss, error, error_description, code } = Object.fromEntries(sent);
   const wrong =
-    address !== split(redirectUri)[0]
+    bare(url) !== bare(redirectUri)
       ? "address_differs"
       : new Set(sent.keys()).size < sent.size
         ? "repeats"
@@ -71,8 +69,7 @@ export const readCallback = (url: string, { state, issuer, redirectUri, issRequi
 export const readMetadata = ({ body }: Answer, expected: string): Endpoints => {
   if (!body) throw new ProofkeyError("unavailable");
   const { issuer, code_challenge_methods_supported: methods } = body;
-  if (issuer !== expected) throw new ProofkeyError("metadata_issuer_differs");
-  if (![methods].flat().includes("S256")) throw new ProofkeyError("metadata_without_s256");
+  if (issuer !== expected || ![methods].flat().includes("S256")) throw new ProofkeyError("metadata_refused", issuer);
   return body as unknown as Endpoints;
 };
 

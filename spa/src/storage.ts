@@ -18,7 +18,7 @@ export interface Transaction {
   key?: string;
   issuer?: Issuer;
   maxAge?: number | string | undefined;
-  popup?: boolean | undefined;
+  popup?: unknown;
 }
 
 const LOGIN = "proofkey-login:";
