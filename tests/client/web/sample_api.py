@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from proofkey.seal import decode_base64url
 from tests.listening import bind, listening
 
 
@@ -77,3 +78,8 @@ def sample_api() -> Iterator[SampleApi]:
 def echo(sent: Sent) -> Reply:
     """Tell the caller what arrived."""
     return Reply(body=json.dumps({"target": sent.target, "size": len(sent.body)}).encode())
+
+
+def payload_of(token: str) -> bytes:
+    """What a JWT says, unverified."""
+    return decode_base64url(token.split(".")[1])

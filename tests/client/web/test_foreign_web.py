@@ -13,7 +13,7 @@ import pytest
 
 from proofkey.client.dpop import DpopKey
 from proofkey.client.web import Api, SignIn
-from tests.client.web.sample_api import Reply, SampleApi, Sent, sample_api
+from tests.client.web.sample_api import Reply, SampleApi, Sent, payload_of, sample_api
 from tests.client.web.web_app import greet, sign_in_listening
 from tests.listening import bind, url_of
 from tests.providers.foreign import ForeignProvider
@@ -161,9 +161,7 @@ def test_an_api_that_wants_more_is_answered_with_a_stronger_sign_in(
     two_factors = "urn:example:two-factors"
 
     def wants_two_factors(sent: Sent) -> Reply:
-        from tests.client.web.test_proxy import _payload
-
-        if two_factors.encode() in _payload(sent.token):
+        if two_factors.encode() in payload_of(sent.token):
             return Reply()
         challenge = f'Bearer error="insufficient_user_authentication", acr_values="{two_factors}"'
         return Reply(401, [("www-authenticate", challenge)])
@@ -211,9 +209,7 @@ def test_tokens_bound_to_a_key_reach_the_api_with_proof(oidc_provider: ForeignPr
         len(second.all("dpop")),
     )
     assert first.all("dpop") != second.all("dpop")
-    from tests.client.web.test_proxy import _payload
-
-    assert b'"nonce":"n0nce"' in _payload(second.all("dpop")[0])
+    assert b'"nonce":"n0nce"' in payload_of(second.all("dpop")[0])
 
 
 def test_an_answer_that_comes_as_a_form_needs_its_cookie(oidc_provider: ForeignProvider) -> None:

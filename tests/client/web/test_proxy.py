@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import pytest_asyncio
 
 from proofkey.client.web import Api, SignIn
 from tests.client.web.browser import WebBrowser
-from tests.client.web.sample_api import Reply, SampleApi, Sent, echo, sample_api
+from tests.client.web.sample_api import Reply, SampleApi, Sent, echo, payload_of, sample_api
 from tests.client.web.web_app import browser_of, sign_in_at
 from tests.dev_server import DevServer
 
@@ -50,14 +51,8 @@ async def test_a_request_goes_on_with_the_token_of_the_api(alice: WebBrowser, no
     [sent] = notes.sent
     assert (200, {"notes": []}) == (answer.status_code, answer.json())
     assert ("GET", "/v1/notes?q=a%20b&q=%2F") == (sent.method, sent.target)
-    claims = json.loads(_payload(sent.token))
+    claims = json.loads(payload_of(sent.token))
     assert ("http://127.0.0.1:1", ["application/json"]) == (claims["aud"], sent.all("accept"))
-
-
-def _payload(token: str) -> bytes:
-    from proofkey.seal import decode_base64url
-
-    return decode_base64url(token.split(".")[1])
 
 
 async def test_nobody_s_request_stays_here(proxied: SignIn, notes: SampleApi) -> None:
@@ -118,8 +113,6 @@ async def test_cookies_credentials_and_words_of_other_proxies_stay_here(alice: W
 async def test_a_path_with_two_readings_goes_nowhere(
     proxied: SignIn, alice: WebBrowser, notes: SampleApi, path: str
 ) -> None:
-    from urllib.parse import unquote
-
     cookie = "; ".join(f"{name}={value}" for name, value in alice.http.cookies.items())
     answer = await raw(proxied, "GET", path, unquote(path), cookie)
     assert ([], 400) == (notes.sent, answer["status"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,11 +14,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from proofkey.client.web import Api, RedisStore, SessionStore, SignIn, SqliteStore
+from proofkey.client.web import Api, PostgresStore, RedisStore, SessionStore, SignIn, SqliteStore
 from proofkey.client.web.transaction import hash_cookie
 from tests.client.web.browser import WebBrowser
 from tests.client.web.clock import HOUR, MINUTE, ForwardClock
-from tests.client.web.sample_api import SampleApi, sample_api
+from tests.client.web.sample_api import SampleApi, payload_of, sample_api
 from tests.client.web.web_app import CLIENT_SECRET, REDIRECT_URI, browser_of, declaration, sign_in_at
 from tests.dev_server import DevServer, StartDev
 from tests.spa.lossy_wire import Exchange, LossyWire, lossy_wire
@@ -86,13 +87,14 @@ async def test_a_token_is_used_as_long_as_it_is_good(workers: Workers, tmp_path:
     assert 2 == len({sent.token for sent in workers.api.sent})
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+@pytest.mark.parametrize("kind", ["sqlite", "redis", "postgres"])
 async def test_two_workers_with_forty_requests_make_one_refresh(
-    workers: Workers, tmp_path: Path, redis_url: str, kind: str
+    workers: Workers, tmp_path: Path, redis_url: str, postgres_url: str, kind: str
 ) -> None:
     make: dict[str, Callable[[], SessionStore]] = {
         "sqlite": lambda: SqliteStore(tmp_path / "s.db"),
         "redis": lambda: RedisStore(redis_url),
+        "postgres": lambda: PostgresStore(postgres_url),
     }
     one, two = workers.worker(make[kind]()), workers.worker(make[kind]())
     async with browser_of(one) as alice, browser_of(two) as same_browser:
@@ -278,3 +280,22 @@ async def test_an_api_the_application_may_not_use_signs_nobody_out(web_dev: DevS
         assert (503, True) == (answer.status_code, "[refresh_refused]" in answer.text)
         assert (await alice.session())["signed_in"]
     await app.close()
+
+
+async def test_each_api_gets_a_token_of_its_own(web_dev: DevServer) -> None:
+    with sample_api() as api:
+        apis = {
+            "/api": Api(url=api.url, resource="http://127.0.0.1:1"),
+            "/read": Api(url=api.url, resource="http://127.0.0.1:1", scope="notes:read"),
+        }
+        app = sign_in_at(web_dev, apis=apis)
+        async with browser_of(app) as alice:
+            await alice.sign_in()
+            for prefix in ("/api", "/read", "/api", "/read"):
+                assert 200 == (await alice.fetch("GET", f"{prefix}/notes")).status_code
+        await app.close()
+    whole, narrow, again, narrow_again = [sent.token for sent in api.sent]
+    assert (whole, narrow) == (again, narrow_again)
+    scopes = [set(json.loads(payload_of(token))["scope"].split()) for token in (whole, narrow)]
+    assert [True, False] == ["notes:write" in scope for scope in scopes]
+    assert "notes:read" in scopes[1]

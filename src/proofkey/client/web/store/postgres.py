@@ -42,6 +42,7 @@ class PostgresStore(SqlStore):
                 for statement in SCHEMA:
                     await connection.execute(statement.format(bytes="BYTEA"))
         except self._failures as failure:
+            await self.close()
             raise StoreUnavailable(type(failure).__name__) from failure
 
     async def close(self) -> None:

@@ -105,7 +105,11 @@ class RedisStore:
         self._redis = Redis.from_url(
             self._url, socket_timeout=ANSWER_WITHIN, socket_connect_timeout=ANSWER_WITHIN, retry=Retry(NoBackoff(), 0)
         )
-        await self._ask("PING")
+        try:
+            await self._ask("PING")
+        except StoreUnavailable:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Hang up."""

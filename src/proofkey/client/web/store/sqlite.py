@@ -40,7 +40,11 @@ class SqliteStore(SqlStore):
         if self._thread is not None and self._process == os.getpid():
             return
         self._thread, self._process, self._connection = ThreadPoolExecutor(1, "proofkey-sessions"), os.getpid(), None
-        await self._in_thread(self._connect)
+        try:
+            await self._in_thread(self._connect)
+        except StoreUnavailable:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Close the file."""
