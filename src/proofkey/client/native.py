@@ -144,6 +144,8 @@ class _Login:
     def run(self) -> SignIn:
         """Sign in and keep it."""
         store = self.store or OwnStore()
+        with store.lock(self.issuer, self.client_id):
+            pass  # a place that refuses says so before the person is asked for anything
         dpop_key = DpopKey.generate() if self.dpop else None
         with Network(self.issuer, ca_file=self.ca_file) as network:
             signed_in = self._sign_in(network, dpop_key)
@@ -162,7 +164,8 @@ class _Login:
             issuer = Issuer(self.issuer, registration, dpop_key=dpop_key, s256_announced=self.s256_announced)
             metadata = network.run(issuer.discover())
             if self.only_supported and metadata.scopes_supported:
-                self.scope = " ".join(scope for scope in self.scope.split() if scope in metadata.scopes_supported)
+                listed = [scope for scope in self.scope.split() if scope in metadata.scopes_supported]
+                self.scope = " ".join(listed) or self.scope
             nobody_could_answer = (obstacle is not None or self.browser is None) and not reads_paste
             if self.device or (nobody_could_answer and metadata.device_authorization_endpoint is not None):
                 return self._sign_in_by_device(network, issuer)
@@ -238,7 +241,7 @@ class _Login:
     def _pause(self, interval_for: int) -> None:
         """Wait until the next question; calling the login off ends it."""
         try:
-            self._arrivals.get(timeout=interval_for / SECOND)
+            self._arrivals.get(timeout=min(interval_for, self.patience_for) / SECOND)
         except Empty:
             return
         raise called_off()

@@ -134,6 +134,8 @@ class SignIn:
             kept = self._store.load(self.issuer, self.client_id)
             if kept is None:
                 raise NotSignedIn("sign_in_removed", "Somebody signed out here: sign in again")
+            if self._is_somebody_else(kept):
+                raise NotSignedIn("sign_in_replaced", "Somebody else has signed in here: look the sign-in up again")
             if not self._is_usable(kept, usable_for, rejected):
                 kept = self._renew(kept)
             self._kept = kept
@@ -159,12 +161,14 @@ class SignIn:
 
         with self._store.lock(self.issuer, self.client_id):
             kept = self._store.load(self.issuer, self.client_id) or self._kept
+            is_replaced = self._is_somebody_else(kept)
             try:
-                self._revoke(kept)
+                self._revoke(self._kept if is_replaced else kept)
             except (ResponseRefused, ServerRefused) as refused:
                 return Farewell(False, refused.error_description)
             finally:
-                self._store.remove(self.issuer, self.client_id)
+                if not is_replaced:
+                    self._store.remove(self.issuer, self.client_id)
         return Farewell(True)
 
     async def logout_async(self) -> Farewell:
@@ -172,6 +176,10 @@ class SignIn:
         import asyncio
 
         return await asyncio.to_thread(self.logout)
+
+    def _is_somebody_else(self, kept: StoredSignIn) -> bool:
+        """Whether another person has signed in meanwhile: their token must not serve what was begun for this one."""
+        return (kept.claims or {}).get("sub") != self.claims.get("sub")
 
     def _is_usable(self, kept: StoredSignIn, usable_for: int, rejected: str | None) -> bool:
         if kept.access_token == rejected:
