@@ -24,6 +24,7 @@ from proofkey import jose
 
 ES = jose.SigningKey(jose.generate_key("ES256"), "ES256")
 OTHER = jose.SigningKey(jose.generate_key("ES256"), "ES256")
+RSA = RSAKey.generate_key(2048, private=True)
 RS = jose.SigningKey(jose.generate_key("RS256"), "RS256")
 JWKS = jose.jwk_set([ES, RS])
 KEYS = jose.KeySet.from_jwks(JWKS)
@@ -55,8 +56,7 @@ def test_what_other_libraries_sign_verifies() -> None:
     for private, alg in (
         (ECKey.generate_key("P-256", private=True), "ES256"),
         (ECKey.generate_key("P-384", private=True), "ES384"),
-        (RSAKey.generate_key(2048, private=True), "RS256"),
-        (RSAKey.generate_key(2048, private=True), "PS256"),
+        *((RSA, f"{kind}{bits}") for kind in ("RS", "PS") for bits in (256, 384, 512)),
         (OKPKey.generate_key("Ed25519", private=True), "EdDSA"),
         (OKPKey.generate_key("Ed25519", private=True), "Ed25519"),
     ):
@@ -344,7 +344,15 @@ def test_at_hash_is_the_left_half_of_sha_256() -> None:
 
 @pytest.mark.parametrize(
     ("alg", "name"),
-    [("RS256", "sha256"), ("PS256", "sha256"), ("ES384", "sha384"), ("EdDSA", "sha512"), ("Ed25519", "sha512")],
+    [
+        ("RS256", "sha256"),
+        ("PS256", "sha256"),
+        ("RS384", "sha384"),
+        ("PS512", "sha512"),
+        ("ES384", "sha384"),
+        ("EdDSA", "sha512"),
+        ("Ed25519", "sha512"),
+    ],
 )
 def test_at_hash_is_hashed_as_the_id_token_is_signed(alg: str, name: str) -> None:
     digest = hashlib.new(name, b"token").digest()

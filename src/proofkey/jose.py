@@ -27,24 +27,27 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 Algorithm: TypeAlias = Literal["ES256", "RS256"]
 MAX_TOKEN = 16_384
 MAX_KEYS = 64
-SIGNATURE_ALGORITHMS = frozenset({"ES256", "ES384", "EdDSA", "Ed25519", "RS256", "PS256"})
+_RSA_FAMILY = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
+SIGNATURE_ALGORITHMS = frozenset({"ES256", "ES384", "EdDSA", "Ed25519", *_RSA_FAMILY})
 _EDWARDS = frozenset({"EdDSA", "Ed25519"})
 """The older and the newer name of one algorithm (RFC 8037 §3.1, RFC 9864)."""
 _FAMILY: Mapping[str, frozenset[str]] = {
     "EC:P-256": frozenset({"ES256"}),
     "EC:P-384": frozenset({"ES384"}),
     "OKP:Ed25519": _EDWARDS,
-    "RSA:": frozenset({"RS256", "PS256"}),
+    "RSA:": _RSA_FAMILY,
 }
 _SHA256 = hashes.SHA256()
 _ES256 = ec.ECDSA(_SHA256)
 _ECDSA = {"ES256": (32, _ES256), "ES384": (48, ec.ECDSA(hashes.SHA384()))}
 _RSA = {
-    "RS256": padding.PKCS1v15(),
-    "PS256": padding.PSS(mgf=padding.MGF1(_SHA256), salt_length=padding.PSS.DIGEST_LENGTH),
+    f"{kind}{bits}": (
+        padding.PKCS1v15() if kind == "RS" else padding.PSS(padding.MGF1(sha), padding.PSS.DIGEST_LENGTH),
+        sha,
+    )
+    for kind in ("RS", "PS")
+    for bits, sha in (("256", _SHA256), ("384", hashes.SHA384()), ("512", hashes.SHA512()))
 }
-_HASHES = {"ES384": "sha384", "EdDSA": "sha512", "Ed25519": "sha512"}
-"""What algorithms that do not hash by SHA-256 hash by (RFC 7518 §3.1, RFC 8032 §5.1)."""
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 _PLAIN = bytes.maketrans(b"-_+/=", b"+/???")
 _PADDING = (b"", b"===", b"==", b"=")
@@ -183,7 +186,7 @@ class VerifyingKey:
                 size, algorithm = _ECDSA[alg]
                 self._public.verify(_der(signature, size), message, algorithm)
             elif alg in _RSA:
-                self._public.verify(signature, message, _RSA[alg], _SHA256)
+                self._public.verify(signature, message, *_RSA[alg])
             else:
                 self._public.verify(signature, message)
         except InvalidSignature:
@@ -362,7 +365,8 @@ def decode_claims(payload: bytes) -> dict[str, Any]:
 
 def left_half_hash(value: str, alg: str = "ES256") -> str:
     """at_hash and c_hash of an ID token that is signed under *alg* (OpenID Connect Core §3.1.3.6)."""
-    digest = hashlib.new(_HASHES.get(alg, "sha256"), value.encode("ascii")).digest()
+    bits = "512" if alg in _EDWARDS else alg[2:]  # RFC 7518 §3.1; RFC 8032 §5.1
+    digest = hashlib.new(f"sha{bits}", value.encode("ascii")).digest()
     return _encode(digest[: len(digest) // 2]).decode("ascii")
 
 
