@@ -117,7 +117,8 @@ def test_a_proof_names_the_whole_path_of_a_mounted_application(issuer: SampleIss
         assert "[dpop_url_differs]" in call("https://api.example/notes").text
 
 
-def test_a_proof_is_spent_once_although_router_and_route_both_ask(issuer: SampleIssuer) -> None:
+@pytest.mark.parametrize("around", [False, True], ids=["alone", "behind the ASGI guard"])
+def test_a_proof_is_spent_once_although_router_and_route_both_ask(issuer: SampleIssuer, around: bool) -> None:
     client = BoundClient(issuer, Dpop(), Clock())
     app = FastAPI()
     guard = Guard(client.server, app)
@@ -132,7 +133,7 @@ def test_a_proof_is_spent_once_although_router_and_route_both_ask(issuer: Sample
         return caller.subject
 
     app.include_router(router)
-    with listening(AsgiGuard(app, client.server), bind()) as url:
+    with listening(AsgiGuard(app, client.server) if around else app, bind()) as url:
 
         def call(method: str, proof: str) -> httpx2.Response:
             headers = {"authorization": f"DPoP {client.token}", "dpop": proof}
