@@ -18,7 +18,7 @@ def run_there(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", line],
         cwd=folder,
-        env={"PATH": path},
+        env={"PATH": path, "HOME": str(folder)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -34,9 +34,10 @@ def test_what_to_try_works_as_pasted(
     told = start_dev(*options).told
     monkeypatch.setattr("sys.argv", [str(PROOFKEY), "dev"])
     monkeypatch.chdir(tmp_path)
-    flow, curl = (line.strip() for line in render_summary(told).rstrip().splitlines()[-2:])
-    asked = run_there(f"{flow} --no-browser", tmp_path)
-    assert asked.stderr.splitlines()[-1].endswith("[callback_not_pasted]"), asked.stderr
+    login, flow, curl = (line.strip() for line in render_summary(told).rstrip().splitlines()[-3:])
+    for command in (f"{login} --redirect-uri com.example.demo:/callback", flow):
+        asked = run_there(f"{command} --no-browser", tmp_path)
+        assert asked.stderr.splitlines()[-1].endswith("[callback_not_pasted]"), asked.stderr
     answered = run_there(f"{curl} --silent --show-error", tmp_path)
     assert (0, "") == (answered.returncode, answered.stderr)
     assert f'"issuer":"{told["issuer"]}"' in answered.stdout

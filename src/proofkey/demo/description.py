@@ -86,8 +86,9 @@ def _try_this(description: dict[str, Any]) -> list[str]:
         lines.append(f"    open {description['playground']} and walk through the flow, message by message")
     native = description["clients"].get("native")
     if native:
-        flow = f"{_pasted(sys.argv[0])} flow {trusting['--ca-file']}{issuer}"
-        lines.append(f"    {flow} --client-id {shlex.quote(native['client_id'])}")
+        program, client_id = _pasted(sys.argv[0]), shlex.quote(native["client_id"])
+        lines.append(f"    {program} login {trusting['--ca-file']}--issuer {issuer} --client-id {client_id}")
+        lines.append(f"    {program} flow {trusting['--ca-file']}{issuer} --client-id {client_id}")
     lines.append(f"    curl {trusting['--cacert']}{issuer}/.well-known/openid-configuration")
     return lines
 
