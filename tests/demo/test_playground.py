@@ -243,6 +243,28 @@ async def test_a_code_that_grew_too_old_is_replaced_by_a_fresh_one(browser: Brow
             await reader.go_on(to=step)
 
 
+async def test_who_was_slower_than_a_thief_with_everything_sees_the_refusal(browser: Browser, dev: DevServer) -> None:
+    async with window(browser) as context:
+        reader = await Reader.open(dev, context)
+        await reader.walk_to(7)
+        stolen = {name: await reader.value(name) for name in ("code", "verifier")}
+        form = {
+            "grant_type": "authorization_code",
+            "client_id": "playground",
+            "redirect_uri": f"{dev.told['playground']}/callback",
+            "code": stolen["code"],
+            "code_verifier": stolen["verifier"],
+        }
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            assert 200 == (await http.post(f"{dev.issuer}/oauth2/token", data=form)).status_code
+        await reader.press("Send it")
+        await expect(reader.page.locator("#panel-body .message.refused")).to_contain_text("[code_invalid]")
+        await reader.press("Fetch a fresh code")
+        await reader.stands_at(6)
+        for step in (7, 8):
+            await reader.go_on(to=step)
+
+
 async def test_copied_as_curl_it_is_the_same_request(browser: Browser, dev: DevServer) -> None:
     async with window(browser, permissions=["clipboard-read", "clipboard-write"]) as context:
         reader = await Reader.open(dev, context)

@@ -158,7 +158,7 @@ async def test_the_thief_s_address_would_tell(browser: Browser, dev: DevServer) 
 async def test_all_attacks_can_run_one_after_the_other(browser: Browser, dev: DevServer) -> None:
     async with window(browser) as context:
         reader = await Reader.open(dev, context)
-        await reader.press("Run them all")
+        await reader.press("Run nine in a row")
         await reader.sign_in(reader.page.locator("#attack-other_audience .verdict"))
         await expect(reader.page.locator("#attack-other_audience .verdict")).to_be_visible()
         await expect(reader.page.locator("#score")).to_have_text(f"{len(ATTACKS)} of 10 tried, {len(ATTACKS)} refused.")

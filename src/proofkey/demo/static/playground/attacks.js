@@ -88,9 +88,12 @@ async function* wrongToken(context) {
 
 const front = (change) => ({ needs: "answer", change });
 
+/** `has` and `lacks` are what the thief holds when the attack begins. */
 export const ATTACKS = [
   {
     id: "stripped_challenge",
+    has: ["challenge"],
+    lacks: ["verifier"],
     group: "On the way to the issuer",
     title: "Strip the challenge",
     told: "Somebody between app and issuer takes `code_challenge` out of the address, so that a bare code will do.",
@@ -99,6 +102,7 @@ export const ATTACKS = [
   },
   {
     id: "plain",
+    has: ["verifier"],
     group: "On the way to the issuer",
     title: "Downgrade to plain",
     told: "The challenge is the verifier itself, unhashed: then whoever reads the address has both.",
@@ -107,6 +111,8 @@ export const ATTACKS = [
   },
   {
     id: "redirect_uri",
+    has: ["challenge"],
+    lacks: ["verifier"],
     group: "On the way to the issuer",
     title: "Send the code elsewhere",
     told: "`redirect_uri` is changed to an address of the thief's. Here it is one where this demo listens.",
@@ -117,6 +123,8 @@ export const ATTACKS = [
   },
   {
     id: "no_verifier",
+    has: ["code"],
+    lacks: ["verifier"],
     group: "With a stolen code",
     title: "Redeem it without the verifier",
     short: "Thief without verifier",
@@ -130,6 +138,8 @@ export const ATTACKS = [
   },
   {
     id: "wrong_verifier",
+    has: ["code"],
+    lacks: ["verifier"],
     group: "With a stolen code",
     title: "Guess a verifier",
     short: "Thief who guesses",
@@ -144,6 +154,7 @@ export const ATTACKS = [
   },
   {
     id: "redirect_uri_at_token",
+    has: ["code", "verifier"],
     group: "With a stolen code",
     title: "Redeem it for another address",
     told: "Even with the verifier: the code belongs to the address that it was sent to.",
@@ -156,6 +167,7 @@ export const ATTACKS = [
   },
   {
     id: "replayed_code",
+    has: ["code", "verifier"],
     group: "With a stolen code",
     title: "Redeem it a second time",
     told: "The application was faster. Now the thief comes, with everything, the verifier included.",
@@ -166,6 +178,7 @@ export const ATTACKS = [
   },
   {
     id: "replayed_refresh_token",
+    has: ["refresh"],
     group: "With stolen tokens",
     title: "Replay a refresh token",
     told: "The thief copied the refresh token, and uses the copy after the application has moved on.",
@@ -176,6 +189,7 @@ export const ATTACKS = [
   },
   {
     id: "forged_access_token",
+    has: ["access"],
     group: "With stolen tokens",
     title: "Forge an access token",
     told: "The thief rewrites the claims, and then the algorithm.",
@@ -185,6 +199,8 @@ export const ATTACKS = [
   },
   {
     id: "other_audience",
+    has: ["id"],
+    lacks: ["access"],
     group: "With stolen tokens",
     title: "Use a token for somebody else",
     told: "The ID token is signed by the issuer, too. Does it open the API?",

@@ -7,6 +7,7 @@ import { authorizationParameters, authorizationUrl, makeSecrets } from "./flow.j
 import { LAWS } from "./laws.js";
 import { MANUAL } from "./manual.js";
 import { showRequest, showResponse } from "./message.js";
+import { VALUES } from "./values.js";
 import { keepResult, open, openAttack, resultOf } from "./walk.js";
 
 const GROUPS = {
@@ -100,6 +101,13 @@ function fill(attack, lab) {
   card.querySelector(".result").replaceChildren(...(result ? (isOpen ? whole() : inShort(attack, result, lab)) : []));
 }
 
+/** What the thief holds, in the colours of the walk, and what is missing. */
+function loot({ has, lacks = [] }) {
+  const chips = (values) => values.flatMap((value) => [" ", make("span", { class: `value ${value}`, text: VALUES[value] })]);
+  const missing = lacks.length ? [make("span", { class: "lacks" }, ", lacks", chips(lacks))] : [];
+  return make("p", { class: "loot" }, "Has", chips(has), missing);
+}
+
 /** The attack whose answer stays in another tab: a link, so that no popup blocker is in its way. */
 async function windowButton(attack, lab) {
   const secrets = await makeSecrets();
@@ -119,6 +127,7 @@ async function drawCard(attack, lab) {
     { class: "attack", id: `attack-${attack.id}` },
     make("h4", { text: attack.title, tabindex: "-1" }),
     paragraph(attack.told),
+    loot(attack),
     make("div", { class: "buttons trigger" }),
     make("div", { class: "result" }),
   );

@@ -129,7 +129,9 @@ function codeIssued({ walk, config, thief }) {
 
 function tokenRequestView({ config, metadata, walk }) {
   const request = walk.exchanges.token?.request ?? tokenRequest(metadata, redemption(config, walk.answer.code, walk.secrets.verifier));
-  return [showRequest(request, TO_ISSUER, valuesOf(walk))];
+  const response = walk.exchanges.token?.response;
+  const refused = response !== undefined && response.status >= 400;
+  return [showRequest(request, TO_ISSUER, valuesOf(walk)), refused && showResponse(response, FROM_ISSUER, valuesOf(walk))];
 }
 
 async function validation({ walk }) {
