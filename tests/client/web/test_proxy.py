@@ -249,7 +249,9 @@ async def test_an_api_that_is_gone_is_told_as_such(web_dev: DevServer) -> None:
     async with browser_of(app) as alice:
         await alice.sign_in()
         answer = await alice.fetch("GET", "/api/notes")
+        page = await alice.go("/api/notes")
     await app.close()
+    assert (503, "5", False) == (page.status_code, page.headers["retry-after"], "not signed in" in page.text)
     assert (503, True, "5") == (answer.status_code, "[api_unreachable]" in answer.text, answer.headers["retry-after"])
 
 

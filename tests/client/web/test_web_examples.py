@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.client.web.browser import WebBrowser
-from tests.client.web.example_app import PASSWORD, Registered, registered, running
+from tests.client.web.example_app import EXAMPLES, PASSWORD, Registered, registered, running
 
 UVICORN = ["uvicorn", "app:app", "--port", "PORT", "--log-level", "warning"]
 GUNICORN = ["gunicorn", "--preload", "--workers", "2", "--threads", "4", "--bind", "127.0.0.1:PORT", "app:app"]
@@ -63,3 +64,12 @@ async def walk_through(alice: WebBrowser, name: str) -> None:
     ended = await alice.follow(await alice.go(out.json()["location"]))
     assert (200, {"signed_in": False}) == (ended.status_code, await alice.session())
     assert 401 == (await alice.fetch("GET", "/api/notes", accept="application/json")).status_code
+
+
+def test_the_example_s_environment_names_what_the_examples_read() -> None:
+    given = set(
+        re.findall(r"^([A-Z_]+)=", (EXAMPLES / "web-page" / "example.env").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    for name in COMMANDS:
+        read = set(re.findall(r'environ\["(\w+)"\]', (EXAMPLES / name / "app.py").read_text(encoding="utf-8")))
+        assert given == read, name

@@ -18,12 +18,20 @@ def refused(refusal: Refusal, request: Request, addresses: Addresses) -> Respons
     if request.path == addresses.path("backchannel-logout"):
         return answer_json(400, {"error": "invalid_request", "error_description": refusal.error_description})
     status = _status(refusal)
-    if request.is_navigation:
+    response = _page(refusal, status, request, addresses) if request.is_navigation else _json(refusal, status)
+    return response.adding((b"retry-after", b"5")) if status == 503 else response
+
+
+def _page(refusal: Refusal, status: int, request: Request, addresses: Addresses) -> Response:
+    if request.path.startswith(f"{addresses.folder}/"):
         again = (addresses.path("login"), "Sign in")
         return page(status, "You are not signed in", refusal.error_description, again)
-    told = {"error": getattr(refusal, "code", "invalid_request"), "error_description": refusal.error_description}
-    response = answer_json(status, told)
-    return response.adding((b"retry-after", b"5")) if status == 503 else response
+    return page(status, "This cannot be shown", refusal.error_description)
+
+
+def _json(refusal: Refusal, status: int) -> Response:
+    code = getattr(refusal, "code", "invalid_request")
+    return answer_json(status, {"error": code, "error_description": refusal.error_description})
 
 
 def _status(refusal: Refusal) -> int:
