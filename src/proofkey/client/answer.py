@@ -10,7 +10,7 @@ import hmac
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Literal, TypeAlias
@@ -34,7 +34,7 @@ class Arrival:
     """Something that happened while waiting, and what came with it; `opened` is whether a browser was."""
 
     kind: Literal["came_back", "pasted", "paste_ended", "opened", "cancelled"]
-    url: str = ""
+    url: str = field(default="", repr=False)
     opened: bool = True
 
 

@@ -37,7 +37,7 @@ _HEADERS = (
 def _page(title: str, words: str) -> bytes:
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">
 <meta name="viewport" content="width=device-width"><title>{title}</title>
-<h1>{title}</h1><p>{words}</p></html>
+<main><h1>{title}</h1><p>{words}</p></main></html>
 """.encode()
 
 

@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proofkey.client.answer import Arrival
 from proofkey.client.web.addresses import Addresses
 from proofkey.client.web.api import Api
+from proofkey.client.web.callback import Answer
 from proofkey.client.web.cookie import read_cookies
 from proofkey.client.web.forwarding import request_headers, response_headers, upstream_url
+from proofkey.client.web.session import Contents, HeldToken
 from proofkey.client.web.step_up import read_step_up
+from proofkey.client.web.transaction import Transaction
 from proofkey.protocol.errors import InvalidRequest
 
 ADDRESSES = Addresses.beside("https://app.example/auth/callback")
@@ -104,3 +108,47 @@ def test_a_challenge_for_a_stronger_sign_in_is_read(challenge: str, expected: di
 @given(st.text(max_size=200))
 def test_any_challenge_can_be_read(sent: str) -> None:
     read_step_up([sent, f"Bearer {sent}"])
+
+
+@pytest.mark.parametrize("segment", ["..;", ".;", "..;x=1", "..%3b", "%2e%2e;", "%2E.%3B", "a%0d", "a%1f", "a%7f"])
+def test_a_path_that_some_server_would_shorten_goes_nowhere(segment: str) -> None:
+    with pytest.raises(InvalidRequest, match="proxied_path_ambiguous"):
+        upstream_url("/api", API, f"/api/{segment}/admin".encode(), b"")
+
+
+@pytest.mark.parametrize("blank", [b"\xa0", b"\x85", b"\x1c", b"\x0b"])
+def test_a_cookie_of_almost_our_name_is_another_cookie(blank: bytes) -> None:
+    planted = blank + b"__Host-proofkey_session_1=mallory"
+    assert "__Host-proofkey_session_1" not in read_cookies([(b"cookie", planted)])
+    ours = b"__Host-proofkey_session_1=alice; \t"
+    assert "alice" == read_cookies([(b"cookie", ours + planted)])["__Host-proofkey_session_1"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"client-cert", b"x-ssl-client-cert", b"remote-user", b"true-client-ip", b"x-original-method", b"x-envoy-peer"],
+)
+def test_what_a_proxy_would_say_of_the_client_is_not_said_by_the_client(name: bytes) -> None:
+    assert [(b"accept", b"*/*")] == request_headers([(name, b"forged"), (b"accept", b"*/*")])
+
+
+@pytest.mark.parametrize("name", [b"X-Accel-Redirect", b"x-sendfile", b"x-litespeed-location", b"Speculation-Rules"])
+def test_an_api_gives_no_orders_to_what_stands_in_front(name: bytes) -> None:
+    assert name.lower() not in dict(response_headers("/api", API, "https://api.example/v1/a", [(name, b"/etc/passwd")]))
+
+
+def test_a_location_that_is_no_address_goes_nowhere() -> None:
+    sent = [(b"location", b"http://[evil"), (b"etag", b"1")]
+    headers = dict(response_headers("/api", API, "https://api.example/v1/a", sent))
+    assert b"location" not in headers
+    assert b"1" == headers[b"etag"]
+
+
+def test_what_holds_a_secret_does_not_show_it() -> None:
+    held = HeldToken("the-access-token", 1)
+    contents = Contents("a1", {"email": "a@b"}, 0, "openid", {"": held}, "the-refresh-token", "the-id-token")
+    transaction = Transaction("https://a", "s", "n", "the-verifier", True, "/", None, None, None)
+    shown = repr(
+        [held, contents, transaction, Answer("the-state", "code=the-code"), Arrival("came_back", "?code=the-code")]
+    )
+    assert "the-" not in shown

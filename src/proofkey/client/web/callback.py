@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from proofkey.client.issuer import SignedIn
@@ -36,8 +36,8 @@ class LoginRefused(ResponseRefused):
 class Answer:
     """The issuer's answer as it was sent, not believed yet."""
 
-    state: str
-    sent: str
+    state: str = field(repr=False)
+    sent: str = field(repr=False)
 
     def read(self, site: Site, transaction: Transaction) -> Callback:
         """Hold it against the login it should answer. Raises `ResponseRefused` and `ServerRefused`."""

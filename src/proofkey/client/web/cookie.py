@@ -3,6 +3,7 @@
 1. Over https every cookie is `__Host-`: Secure, Path=/, no Domain, so that no other host can have set it.
 2. Over http, which is for loopback alone, the prefix and Secure are left out; nothing else changes.
 3. A name that came twice counts as not sent: nobody can tell which one is ours (cookie tossing).
+4. Space and tab end a name, and nothing else: a browser takes U+00A0 before `__Host-` for part of a name without prefix.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def read_cookies(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:
         if header != b"cookie":
             continue
         for pair in value.decode("latin-1").split(";"):
-            name, _, content = pair.strip().partition("=")
+            name, _, content = pair.strip(" \t").partition("=")
             if name in found:
                 repeated.add(name)
             found[name] = content

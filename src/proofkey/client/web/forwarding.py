@@ -1,7 +1,8 @@
 """What of a request goes on to an API, and what of the answer comes back (RFC 9110 §7.6, §4.2; Browser-Based Apps §6.1.3).
 
 1. Scheme, host and port are the configuration's; the request chooses a path below the API's and a query, as bytes.
-2. A path that two readers could read differently is refused: dot segments, empty segments, encoded slashes.
+2. A path that two readers could read differently is refused: dot segments (also before path parameters, which some
+   servers cut off), empty segments, encoded slashes and control characters.
 3. Cookies, credentials and whatever speaks of the connection or of other proxies stay here, both ways.
 4. An answer is content of this application's origin: it may set nothing there, and run nothing.
 """
@@ -19,21 +20,29 @@ from proofkey.protocol.errors import InvalidRequest
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 _REST = re.compile(rb"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*")
 _QUERY = re.compile(rb"[\x21\x24-\x3b\x3d\x3f-\x7e]*")
-_AMBIGUOUS = re.compile(rb"//|(?:^|/)(?:\.|%2e){1,2}(?:/|$)|%2f|%5c|%00|%0a|%0d", re.IGNORECASE)
+_AMBIGUOUS = re.compile(rb"//|(?:^|/)(?:\.|%2e){1,2}(?:/|;|%3b|$)|%2f|%5c|%[01][0-9a-f]|%7f", re.IGNORECASE)
 _NAME = re.compile(rb"[a-z0-9-]+")
 _HOP = frozenset(
     b"connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
 )
 _STAYS = _HOP | frozenset(
     b"authorization cookie cookie2 host content-length dpop expect forwarded origin referer via x-csrf-token"
-    b" x-http-method-override x-http-method x-method-override x-original-url x-rewrite-url x-real-ip".split()
+    b" x-http-method-override x-http-method x-method-override x-rewrite-url x-real-ip x-client-ip x-cluster-client-ip"
+    b" client-cert client-cert-chain client-ip true-client-ip fastly-client-ip remote-user x-remote-user x-user".split()
 )
-_FAMILIES = (b"x-forwarded-", b"sec-", b"proxy-", b"cf-", b"x-amzn-")
+_FAMILIES = (
+    *(b"x-forwarded-", b"x-original-", b"x-envoy-", b"x-ssl-", b"x-client-cert", b"x-auth-request-"),
+    *(b"ssl-", b"sec-", b"proxy-", b"cf-", b"x-amzn-"),
+)
+"""What a proxy says of whoever it lets through: an API behind this one believes it."""
 _DROPPED = _HOP | frozenset(
-    b"alt-svc clear-site-data content-security-policy cross-origin-resource-policy nel origin-agent-cluster refresh"
-    b" report-to reporting-endpoints server service-worker-allowed set-cookie2 sourcemap strict-transport-security"
-    b" x-content-type-options x-frame-options".split()
+    b"alt-svc clear-site-data content-security-policy cross-origin-resource-policy document-policy nel"
+    b" origin-agent-cluster permissions-policy refresh report-to reporting-endpoints server service-worker-allowed"
+    b" set-cookie2 set-login sourcemap speculation-rules strict-transport-security x-content-type-options x-frame-options"
+    b" x-sendfile x-sourcemap".split()
 )
+_ORDERS = (b"access-control-", b"x-accel-", b"x-litespeed-", b"x-lighttpd-")
+"""Families of headers that a browser, or a proxy in front of this application, would obey."""
 _CHALLENGES = (b"bearer", b"dpop")
 _OWN: RawHeaders = [
     (b"x-content-type-options", b"nosniff"),
@@ -79,9 +88,8 @@ def response_headers(prefix: str, api: Api, url: str, sent: Iterable[tuple[bytes
     sent = [(name.lower(), value) for name, value in sent]
     nominated = _nominated(sent)
     kept = [(name, value) for name, value in sent if _comes_back(api, name, value) and name not in nominated]
-    return [
-        (name, _rewritten(prefix, api, url, value) if name == b"location" else value) for name, value in kept
-    ] + _OWN
+    headers = [(name, _rewritten(prefix, api, url, value) if name == b"location" else value) for name, value in kept]
+    return [(name, value) for name, value in headers if value is not None] + _OWN
 
 
 def _comes_back(api: Api, name: bytes, value: bytes) -> bool:
@@ -89,13 +97,19 @@ def _comes_back(api: Api, name: bytes, value: bytes) -> bool:
         return api.set_cookie
     if name == b"www-authenticate":
         return value.strip().lower().startswith(_CHALLENGES)
-    return name not in _DROPPED and not name.startswith(b"access-control-") and _is_clean(value)
+    return name not in _DROPPED and not name.startswith(_ORDERS) and _is_clean(value)
 
 
-def _rewritten(prefix: str, api: Api, url: str, location: bytes) -> bytes:
-    """A redirect that stays within the API stays behind the proxy; any other is the browser's, without a token."""
-    target = urljoin(url, location.decode("latin-1"))
-    parts = urlsplit(target)
+def _rewritten(prefix: str, api: Api, url: str, location: bytes) -> bytes | None:
+    """A redirect that stays within the API stays behind the proxy; any other is the browser's, without a token.
+
+    None for what is no address.
+    """
+    try:
+        target = urljoin(url, location.decode("latin-1"))
+        parts = urlsplit(target)
+    except ValueError:
+        return None
     path = parts.path.removeprefix(api.path)
     inside = f"{parts.scheme}://{parts.netloc}" == api.origin and parts.path.startswith(api.path)
     if inside and path[:1] in {"", "/"} and not _AMBIGUOUS.search(path.encode("latin-1")):

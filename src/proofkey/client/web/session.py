@@ -29,6 +29,10 @@ class HeldToken(msgspec.Struct, frozen=True):
     access_token: str
     expires_at: int | None
 
+    def __repr__(self) -> str:
+        """Without the token: error trackers print what they find on the stack."""
+        return f"HeldToken(expires_at={self.expires_at!r})"
+
     def is_fresh(self, now: int) -> bool:
         """True while there is time enough to use it."""
         return self.expires_at is None or now + RENEW_BEFORE < self.expires_at
@@ -46,6 +50,10 @@ class Contents(msgspec.Struct, frozen=True):
     id_token: str | None
     asked_acr_values: str | None = None
     asked_max_age: int | None = None
+
+    def __repr__(self) -> str:
+        """Without tokens and claims."""
+        return f"Contents(subject={self.subject!r}, scope={self.scope!r})"
 
     def renewed(self, tokens: Tokens, resource: str, now: int) -> Contents:
         """With the tokens of a refresh for *resource*."""

@@ -36,6 +36,10 @@ class Transaction(msgspec.Struct, frozen=True):
     acr_values: str | None
     replaces: bytes | None
 
+    def __repr__(self) -> str:
+        """Without the verifier."""
+        return f"Transaction(return_to={self.return_to!r})"
+
 
 class TransactionCookies:
     """The cookies of all begun logins of one browser."""
