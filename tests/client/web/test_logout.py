@@ -108,3 +108,12 @@ async def test_an_issuer_that_is_gone_keeps_nobody_signed_in(web_dev: DevServer)
         assert (200, {"location": "/"}) == (answer.status_code, answer.json())
         assert {"signed_in": False} == await alice.session()
     await app.close()
+
+
+async def test_a_cookie_that_was_kept_is_worth_nothing_after_sign_out(app: SignIn) -> None:
+    async with browser_of(app) as alice, browser_of(app) as thief:
+        await alice.sign_in()
+        thief.http.cookies.update(dict(alice.http.cookies))
+        assert (await thief.session())["signed_in"]
+        await alice.fetch("POST", "/auth/logout", x_csrf_token=(await alice.session())["csrf"])
+        assert {"signed_in": False} == await thief.session()

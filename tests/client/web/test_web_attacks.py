@@ -11,7 +11,9 @@ import pytest
 
 from proofkey.client.web import SignIn
 from proofkey.client.web.addresses import Addresses
+from proofkey.client.web.callback import LoginRefused, check_auth_time
 from tests.client.web.browser import WebBrowser
+from tests.client.web.clock import SECOND, ForwardClock
 from tests.client.web.test_proxy import raw
 from tests.client.web.web_app import ORIGIN, REDIRECT_URI, browser_of, sign_in_at
 from tests.dev_server import DevServer
@@ -279,17 +281,24 @@ async def test_parameters_of_the_flow_cannot_be_replaced_by_a_link(app: SignIn) 
     assert "mine" != sent["nonce"]
 
 
-async def test_a_sign_in_that_is_not_fresh_enough_is_refused(app: SignIn) -> None:
+async def test_a_sign_in_that_is_not_fresh_enough_is_refused(web_dev: DevServer) -> None:
+    clock = ForwardClock()
+    app = sign_in_at(web_dev, clock=clock)
     async with browser_of(app) as alice:
-        await alice.sign_in()
-        asked = dict(parse_qsl(urlsplit((await alice.go("/auth/login?max_age=0")).headers["location"]).query))
-        assert "0" == asked["max_age"]
-    from proofkey.client.web.callback import LoginRefused, check_auth_time
+        assert 200 == (await alice.sign_in("/", max_age="60")).status_code
+        clock.turn(121 * SECOND)
+        stale = await alice.sign_in("/", max_age="60")
+        assert (400, True) == (stale.status_code, "[auth_time_too_old]" in stale.text)
+        assert 200 == (await alice.sign_in("/", max_age="3600")).status_code
+    await app.close()
 
+
+@pytest.mark.parametrize("claims", [{"auth_time": 1_000}, {}, {"auth_time": "1000"}])
+def test_auth_time_must_meet_max_age(claims: dict[str, object]) -> None:
     check_auth_time({"auth_time": 1_000}, 60, 1_120_000)
-    for claims in ({"auth_time": 1_000}, {}, {"auth_time": "1000"}):
-        with pytest.raises(LoginRefused, match="auth_time_too_old"):
-            check_auth_time(claims, 60, 1_120_001)
+    check_auth_time(claims, None, 1_120_001)
+    with pytest.raises(LoginRefused, match="auth_time_too_old"):
+        check_auth_time(claims, 60, 1_120_001)
 
 
 async def test_another_origin_s_form_has_no_session_in_the_application(app: SignIn) -> None:
