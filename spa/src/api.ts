@@ -33,7 +33,7 @@ export const callApi = async (
     throw new ProofkeyError("api_not_allowed", url);
   }
   let held = await token(init);
-  for (let isRenewed = false, isProven = false; ; ) {
+  for (let isRenewed, isProven; ; ) {
     const response = await attempt(
       method,
       url,

@@ -1,6 +1,9 @@
 // Requests to the issuer: no cookies, no redirects, no endless waiting, no endless answers.
 
-/** What came back: `status` 0 where nothing did, or nothing that is JSON. Plain, because it travels between threads. */
+/**
+ * What came back: `status` and `body`; or `status` 0 where it is worth asking again: nothing came, or nothing that is JSON, or
+ * the issuer said that it cannot answer now. Plain, because it travels between threads.
+ */
 export interface Answer {
   status: number;
   body?: Record<string, unknown>;
@@ -18,6 +21,7 @@ const LARGEST = 1e6;
  * permission first (CORS preflight), so it leaves at once.
  */
 export const ask = async (url: string, init: RequestInit = {}): Promise<Answer> => {
+  let after = 0;
   try {
     const response = await fetch(url, {
       method: init.body ? "POST" : "GET",
@@ -27,13 +31,14 @@ export const ask = async (url: string, init: RequestInit = {}): Promise<Answer> 
       ...init,
     });
     const { status, headers } = response;
-    if (+headers.get("content-length")! < LARGEST) {
-      return { status, body: await response.json(), nonce: headers.get("dpop-nonce"), after: +headers.get("retry-after")! };
+    after = +headers.get("retry-after")!;
+    if (status < 500 && status !== 429 && +headers.get("content-length")! < LARGEST) {
+      return { status, body: await response.json(), nonce: headers.get("dpop-nonce") };
     }
   } catch {
     // Offline, blocked, too late, cut off, not JSON.
   }
-  return { status: 0 };
+  return { status: 0, after };
 };
 
 /** *parameters* behind *others*; an array is sent as several (RFC 8707 §2), undefined and empty not at all. */

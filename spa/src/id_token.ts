@@ -21,8 +21,6 @@ export interface Expected {
 
 const LEEWAY = 60; // seconds a clock may be wrong
 
-const NAMES: Record<string, string> = { ES: "ECDSA", RS: "RSASSA-PKCS1-v1_5" };
-
 const decode = (part: string | undefined): any => JSON.parse(new TextDecoder().decode(fromBase64url(part!)));
 
 /** The claims of an ID token that was believed before. */
@@ -49,6 +47,29 @@ export const readClaims = (idToken: string, expected: Expected, now = Date.now()
   return claims;
 };
 
+/** A key ready to verify with, made ready while the token is on its way; and the algorithm it is for. */
+export interface VerifyingKey extends EcKeyImportParams, EcdsaParams {
+  kid: string | undefined;
+  /** ES256, ES384, RS256, RS384 or RS512: what the key says it is for, else what its type is for. */
+  alg: string;
+  key: CryptoKey | undefined;
+}
+
+/**
+ * *keys* ready to verify with. The key decides the algorithm; a token's header can only agree ("none" and a secret's HMAC
+ * never do). What is for something else stays without a key: importing refuses another type, curve, `alg` or `use`.
+ */
+export const importKeys = (keys: Key[]): Promise<VerifyingKey[]> =>
+  Promise.all(
+    keys.map(async (jwk) => {
+      const { kid, crv, alg = crv ? "ES" + crv.slice(2) : "RS256" } = jwk;
+      const bits = alg.slice(2);
+      const algorithm = { name: alg[0] === "E" ? "ECDSA" : "RSASSA-PKCS1-v1_5", namedCurve: "P-" + bits, hash: "SHA-" + bits };
+      const importing = crypto.subtle.importKey("jwk", jwk, algorithm, false, ["verify"]);
+      return { kid, alg, ...algorithm, key: await importing.catch(() => undefined) };
+    }),
+  );
+
 /**
  * The claims of *idToken* once everything about it is right. Where no key that is here verifies it, keys are asked for once
  * more (*findKeys* with true): they rotate.
@@ -56,27 +77,17 @@ export const readClaims = (idToken: string, expected: Expected, now = Date.now()
 export const verifyIdToken = async (
   idToken: string | undefined,
   expected: Expected,
-  findKeys: (again: boolean) => Promise<Key[]>,
+  findKeys: (again: boolean) => Promise<VerifyingKey[]>,
 ): Promise<Claims> => {
   if (!idToken) throw new ProofkeyError("id_token_missing");
   const claims = readClaims(idToken, expected);
   const [header, payload, signature] = idToken.split(".");
-  const { alg, kid } = decode(header);
-  // ES256, ES384, RS256, RS384, RS512. Anything else ("none" and a secret's HMAC before all) fits no key that is published.
-  const bits = alg.slice(2);
-  const algorithm = { name: NAMES[alg.slice(0, 2)]!, namedCurve: "P-" + bits, hash: "SHA-" + bits };
+  const named = decode(header);
   const signed = new TextEncoder().encode(header + "." + payload);
   for (const again of [false, true]) {
-    for (const key of await findKeys(again)) {
-      try {
-        // importKey refuses a key whose type, curve, `alg` or `use` is for something else: the key decides the
-        // algorithm, the token's header only names it.
-        const verifying = await crypto.subtle.importKey("jwk", key, algorithm, false, ["verify"]);
-        const isNamed = !kid || key.kid === kid;
-        if (isNamed && (await crypto.subtle.verify(algorithm, verifying, fromBase64url(signature!), signed))) return claims;
-      } catch {
-        // A key for something else: perhaps the next one.
-      }
+    for (const one of await findKeys(again)) {
+      const isMeant = one.alg === named.alg && (!named.kid || one.kid === named.kid);
+      if (isMeant && one.key && (await crypto.subtle.verify(one, one.key, fromBase64url(signature!), signed))) return claims;
     }
   }
   throw new ProofkeyError("id_token_signature_invalid");

@@ -57,8 +57,7 @@ export const createClient = (options: ClientOptions): Client => {
   };
 
   // Whoever is about to sign in will need the issuer's addresses and keys.
-  const prefetch = (): unknown => readMarker(name) || discover().then(findKeys).catch(() => 0);
-  setTimeout(prefetch, FIRST_THINGS_FIRST);
+  setTimeout((): unknown => readMarker(name) || discover().then(findKeys).catch(() => 0), FIRST_THINGS_FIRST);
 
   return {
     options,
@@ -67,10 +66,7 @@ export const createClient = (options: ClientOptions): Client => {
     on: session.on,
     getToken: async (asked) => (await token(asked)).accessToken,
     fetch: (input, init) => callApi(options, prover, { token, login }, input, init),
-    async user() {
-      await settled();
-      return session.user();
-    },
+    user: () => settled().then(session.user),
     snapshot() {
       const { user } = session.current();
       return { signedIn: !!user, user };

@@ -6,7 +6,7 @@
 //    with Cross-Origin-Opener-Policy it looks closed from the moment it leaves this origin.
 import { ProofkeyError } from "./errors.js";
 import { formOf } from "./http.js";
-import { verifyIdToken, type Claims } from "./id_token.js";
+import { importKeys, verifyIdToken, type Claims, type VerifyingKey } from "./id_token.js";
 import { findKeys, type Issuer } from "./issuer.js";
 import { callHere } from "./keeper.js";
 import type { ClientOptions, LoginOptions, Prover } from "./options.js";
@@ -84,13 +84,12 @@ export const openLogin = (
         key,
       ),
     );
-    const keys = findKeys(issuer);
+    const prepare = async (again?: boolean): Promise<VerifyingKey[]> => importKeys(await findKeys(issuer, again));
+    const keys = prepare();
     void callHere("renew", name); // wakes the vault up: there will be something to keep
     const body = await asked;
     const idToken = body.id_token as string;
-    const user = await verifyIdToken(idToken, { ...options, nonce, maxAge }, (again) =>
-      again ? findKeys(issuer, again) : keys,
-    );
+    const user = await verifyIdToken(idToken, { ...options, nonce, maxAge }, (again) => (again ? prepare(again) : keys));
     const known = { id: mintSessionId(name), turn: 0, idToken, endpoint, user };
     session.enter(known, key, readAccessToken(body), body.refresh_token as string | undefined);
     return { target, user };
@@ -98,11 +97,12 @@ export const openLogin = (
 
   /** What the answer in *url* comes to. */
   const settle = async (url: string, state: string): Promise<LoginResult> => {
-    const isWindow = findTransaction(state)?.popup;
+    const isWaitedFor = (): unknown => findTransaction(state)?.popup;
+    const isWindow = isWaitedFor();
     if (isWindow) {
       // The page that opened this window finishes; if it is gone, the window does.
       session.tell("callback", [state, url]);
-      await session.hear(() => !findTransaction(state)?.popup, OPENER_ANSWERS);
+      await session.hear(() => !isWaitedFor(), OPENER_ANSWERS);
     }
     const kept = takeTransaction(state);
     if (kept?.name === name) return redeem(url, state, kept);
@@ -115,12 +115,6 @@ export const openLogin = (
     if (now - sessionStorage[name] < ONE_LOOP) throw new ProofkeyError("transaction_lost");
     sessionStorage[name] = now;
     return login({ target });
-  };
-
-  const whenSaved = async <T>(redeeming: T): Promise<Awaited<T>> => {
-    const redeemed = await redeeming;
-    await session.saved();
-    return redeemed;
   };
 
   const login = async (asked: LoginOptions = {}): Promise<LoginResult> => {
@@ -137,15 +131,13 @@ export const openLogin = (
         if (theirs === state) resolve(answer);
       });
       setTimeout(reject, POPUP_PATIENCE, new ProofkeyError("popup_timeout"));
-      begin(asked, state).then(
-        (address) => opened.location.replace(address),
-        (error) => {
-          opened.close();
-          reject(error);
-        },
-      );
-    });
-    return whenSaved(redeem(url, state, takeTransaction(state)!));
+      begin(asked, state)
+        .then((address) => opened.location.replace(address))
+        .catch(reject);
+    }).finally(() => opened.close());
+    const redeemed = await redeem(url, state, takeTransaction(state)!);
+    await session.saved();
+    return redeemed;
   };
 
   const handleCallback = async (): Promise<LoginResult | null> => {
@@ -154,7 +146,9 @@ export const openLogin = (
       settling.set(name, settle(location.href, state));
       history.replaceState(null, "", redirectUri);
     }
-    return whenSaved(settling.get(name) ?? null);
+    const settled = await settling.get(name);
+    await session.saved();
+    return settled ?? null;
   };
 
   return {

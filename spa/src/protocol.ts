@@ -74,8 +74,8 @@ export const readMetadata = ({ body }: Answer, expected: string): Endpoints => {
 };
 
 /** A token response that can be used (RFC 6749 §5.1), or the issuer's refusal (§5.2). */
-export const readTokens = ({ status, body }: Answer, expectedType: string): Record<string, unknown> => {
-  if (!body || status > 499 || status === 429) throw new ProofkeyError("unavailable");
+export const readTokens = ({ body }: Answer, expectedType: string): Record<string, unknown> => {
+  if (!body) throw new ProofkeyError("unavailable");
   const { error, error_description, access_token, token_type } = body;
   if (error) throw new OAuthError(error as string, error_description);
   if (!access_token || (token_type + "").toLowerCase() !== expectedType) throw new ProofkeyError("response_invalid");

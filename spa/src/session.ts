@@ -51,9 +51,9 @@ interface Messages {
 type All = Events & Messages & { heard: undefined };
 
 const PEERS_ANSWER = 30;
-const FASTER_TAB_ANSWERS = 250;
 const HOLDER_ANSWERS = 2_000;
-const RETRIES = [0, 100, 300, 500, 1000, 2000]; // within the 10 s in which issuers repeat a lost answer
+// Pauses between attempts, in which a faster tab may be heard; within the 10 s in which issuers repeat a lost answer.
+const RETRIES = [0, 150, 300, 500, 1000, 2000];
 const [NOTHING, ELSEWHERE] = [1, 2]; // as in worker.ts, whose code is not this bundle's
 const OUT = /~$/;
 const LONGEST_TIMER = 1e9; // a longer one would ring at once
@@ -75,7 +75,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
   const flights = new Map<string, Promise<AccessToken>>();
   const listeners = new Set<[event: string, listener: (told: any) => void]>();
   const channel = new BroadcastChannel(name);
-  const nobody: Handed = { id: "", turn: 0, idToken: "", endpoint: "", user: null };
+  const nobody = { id: "", user: null } as unknown as Handed;
   let here = nobody;
   let isHolder = persist; // with persist: false, only the tab of the login can refresh
   let saving: Promise<unknown> | undefined;
@@ -112,9 +112,9 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     clearTimeout(timer);
     const held = tokens.get(defaultKey);
     if (!renewAt || !held) return;
-    const after = held.life * (renewAt + Math.random() * 0.05) + held.givenAt - Date.now(); // not every tab at once
+    const after = held.life * renewAt + held.givenAt - Date.now();
     timer = setTimeout(
-      // A hidden page needs no token ahead of need.
+      // All tabs wake at once, one gets the lock, and the others hear of it. A hidden page needs no token ahead of need.
       () => document.hidden || token(defaultKey, held).catch((error) => emit("error", error)),
       Math.min(after, LONGEST_TIMER),
     );
@@ -143,8 +143,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
   /** The end of the session *id*, in this tab. */
   const end = ([id, reason]: Messages["out"]): void => {
     raiseMarker(name, id + "~");
-    const was = here.id;
-    if (!was || was > id) return;
+    if (!here.id || here.id > id) return;
     here = nobody;
     tokens.clear();
     clearTimeout(timer);
@@ -189,7 +188,8 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
   const refresh = async (key: string, fresh: () => AccessToken | undefined): Promise<AccessToken> => {
     let after = 0;
     for (const pause of RETRIES) {
-      if (pause) await hear(fresh, after * 1e3 || pause);
+      const heard = pause && (await hear(fresh, after * 1e3 || pause));
+      if (heard) return heard;
       const { id, turn, endpoint } = here;
       if (!id) break;
       const said = await prover.attempt("POST", endpoint, (headers) =>
@@ -202,19 +202,16 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
         break;
       } else if (status === ELSEWHERE) {
         // Somebody refreshed while we waited for the lock, or signed in anew: they have what we want.
-        tell("ask", key);
-        const heard = await hear(fresh, FASTER_TAB_ANSWERS);
-        if (heard) return heard;
         adopt(known!);
+        tell("ask", key);
       } else if (status === 200) {
         const tokens = readTokens(said, prover.type);
         const handed = { ...known!, user: readUser(tokens.id_token, known!.user), key, token: readAccessToken(tokens) };
         share(handed);
         return handed.token;
       } else {
-        // Only a lost answer, an overburdened or a broken issuer is worth another attempt.
         after = said.after!;
-        if (after > 9 || (status && status !== 429 && status < 500)) readTokens(said, prover.type);
+        if (status || after > 9) readTokens(said, prover.type);
       }
     }
     throw new ProofkeyError(here.id ? "unavailable" : "login_required");

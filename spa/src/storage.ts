@@ -9,7 +9,7 @@ import { mint, stamp } from "./pkce.js";
 /** One login under way; of one that was spent only `target` is left. */
 export interface Transaction {
   /** Where the person wanted to go. */
-  target: unknown;
+  target?: unknown;
   /** Which client's it is. */
   name?: string;
   verifier?: string;
@@ -29,17 +29,19 @@ const oldest = (): string => LOGIN + stamp(Date.now() - KEPT_FOR);
 
 /** Write down a login, and forget those that are an hour old or more than twenty. */
 export const keepTransaction = (state: string, transaction: Transaction): void => {
-  const all = Object.keys(localStorage).filter((key) => key.startsWith(LOGIN)).sort();
-  all.forEach((key, index) => (index <= all.length - AT_MOST || key < oldest()) && localStorage.removeItem(key));
+  Object.keys(localStorage)
+    .filter((key) => key.startsWith(LOGIN))
+    .sort()
+    .forEach((key, index, { length }) => (index <= length - AT_MOST || key < oldest()) && localStorage.removeItem(key));
   localStorage[LOGIN + state] = JSON.stringify(transaction);
 };
 
 /** The login that *state* names, without spending it. */
-export const findTransaction = (state: string): Transaction | undefined =>
-  LOGIN + state > oldest() && localStorage[LOGIN + state] ? JSON.parse(localStorage[LOGIN + state]) : undefined;
+export const findTransaction = (state: string): Transaction | null =>
+  LOGIN + state > oldest() ? JSON.parse(localStorage[LOGIN + state] ?? null) : null;
 
 /** The login that *state* names, spent by this call: whoever comes second finds only where the person wanted to go. */
-export const takeTransaction = (state: string): Transaction | undefined => {
+export const takeTransaction = (state: string): Transaction | null => {
   const found = findTransaction(state);
   if (found) localStorage[LOGIN + state] = JSON.stringify({ target: found.target });
   return found;

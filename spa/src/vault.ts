@@ -1,8 +1,9 @@
 // Where the refresh token lies: in IndexedDB, sealed with AES-GCM under a key that no script can read (non-extractable).
 //
-// Every record has a key of its own, used once: so the nonce may be constant, and a key that leaked from a backup opens
-// nothing that came later. What sealing protects from: whoever reads the files of a profile without running a browser on
-// it. What it does not: a script in the page, which can ask this very code for a refresh.
+// Every record has a key of its own, used once: so the nonce may be constant, and a key that leaked opens nothing that came
+// later. What sealing is good for: no script can take key or token out, and nothing that searches files, backups or crash
+// dumps for tokens finds one. What it is not: a browser keeps the key beside the box in the profile, so whoever has the
+// whole profile has both; and a script in the page can ask this very code for a refresh.
 
 /** Which session, after how many refreshes. */
 export interface Turn {

@@ -1,7 +1,7 @@
 // ID tokens with real signatures: what is believed, and what each forgery is called.
 import { equal, rejects } from "node:assert/strict";
 import { test } from "node:test";
-import { verifyIdToken, type Expected, type Key } from "../src/id_token.js";
+import { importKeys, verifyIdToken, type Expected, type Key } from "../src/id_token.js";
 import { base64url } from "../src/pkce.js";
 
 const EXPECTED: Expected = { issuer: "https://auth.example", clientId: "app", nonce: "n" };
@@ -33,7 +33,7 @@ const signer = async (alg: string, kid = alg): Promise<{ key: Key; sign: (claims
 
 const es256 = await signer("ES256");
 const believe = (idToken: string | undefined, keys: Key[] = [es256.key], expected = EXPECTED) =>
-  verifyIdToken(idToken, expected, async () => keys);
+  verifyIdToken(idToken, expected, () => importKeys(keys));
 const refused = (idToken: Promise<string>, code: string, keys?: Key[], expected?: Expected) =>
   rejects(async () => believe(await idToken, keys, expected), (error: any) => error.code === code);
 
@@ -92,7 +92,7 @@ test("a key nobody knows is asked for once more, and only once", async () => {
   const asked: boolean[] = [];
   const find = (later: Key[]) => async (again: boolean) => {
     asked.push(again);
-    return again ? later : [];
+    return importKeys(again ? later : []);
   };
   equal((await verifyIdToken(await es256.sign(CLAIMS), EXPECTED, find([es256.key]))).sub, "alice");
   const idToken = await es256.sign(CLAIMS);
