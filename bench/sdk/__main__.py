@@ -151,11 +151,19 @@ def measure(folder: Path, runs: int, only: list[str]) -> Iterator[dict[str, Any]
                 "scope": SCOPE,
             }
         taken = time_all(opened, runs, trust_flag(folder / "data"))
-    fastest = min(median(each) for name, each in taken.items() if name != OURS) if set(taken) - {OURS} else None
-    for name, times in taken.items():
-        line: dict[str, Any] = {"library": LIBRARIES[name], **sizes[name], "login_ms": round(median(times), 1)}
-        line |= {"lowest": round(min(times), 1), "highest": round(max(times), 1), "n": len(times)}
-        yield line | ({"ratio_to_fastest_other": round(median(times) / fastest, 3)} if fastest else {})
+    yield from (summarize(name, taken, sizes[name]) for name in taken)
+
+
+def summarize(name: str, taken: dict[str, list[float]], sizes: dict[str, int]) -> dict[str, Any]:
+    """One library's line. `ratio_to`: its time divided by another's in the same round, the median of that over all rounds."""
+    times = taken[name]
+    ratios = {
+        LIBRARIES[other]: round(median(mine / theirs for mine, theirs in zip(times, taken[other], strict=True)), 3)
+        for other in taken
+        if other != name
+    }
+    line: dict[str, Any] = {"library": LIBRARIES[name], **sizes, "login_ms": round(median(times), 1), "n": len(times)}
+    return line | {"lowest": round(min(times), 1), "highest": round(max(times), 1), "ratio_to": ratios}
 
 
 def main() -> None:

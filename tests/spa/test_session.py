@@ -48,6 +48,34 @@ async def test_a_reload_keeps_the_session_without_going_anywhere(browser: Browse
         assert ["authorization_code", "refresh_token"] == [each.grant_type for each in setting.wire.exchanges]
 
 
+SLOW_KEYS = """crypto.subtle.generateKey = ((plain) => async (...given) => {
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    return plain.apply(crypto.subtle, given);
+})(crypto.subtle.generateKey)"""
+LEAVES_AT_ONCE = b"""import { createClient } from "/spa/index.js";
+const client = createClient(await (await fetch("/config.json")).json());
+await client.handleCallback();
+location.replace("/");"""
+
+
+async def test_an_app_that_leaves_as_soon_as_the_callback_is_dealt_with_keeps_the_session(
+    browser: Browser, setting: Setting
+) -> None:
+    """Also where the browser takes its time to make the key that the refresh token is sealed under."""
+    setting.site.files["/leaves.js"] = LEAVES_AT_ONCE
+    setting.site.files["/callback"] = (
+        b'<!doctype html><title>Callback</title><script type="module" src="/leaves.js"></script>'
+    )
+    async with window(browser) as context:
+        await context.add_init_script(SLOW_KEYS)
+        tab = await Tab.open(setting, context)
+        await tab.leave_to_sign_in()
+        await tab.give_password()
+        await tab.page.wait_for_url(f"{setting.app}/")
+        await tab.ready()
+        assert "Alice Adler" == await tab.name()
+
+
 async def test_a_reload_beside_another_tab_asks_the_issuer_for_nothing(browser: Browser, setting: Setting) -> None:
     async with window(browser) as context:
         one, other = [await Tab.open(setting, context) for _ in range(2)]
