@@ -136,6 +136,18 @@ async def test_an_issuer_away_later_is_not_missed_for_a_day() -> None:
         await keys.verify(issuer.token())
 
 
+async def test_a_clock_that_was_put_back_makes_keys_old(issuer: SampleIssuer) -> None:
+    clock = Clock()
+    clock.turn(7 * 365 * 24 * HOUR)
+    keys = Keys(issuer.issuer, clock=clock)
+    await run(keys.fetched.current())
+    clock.turn(-7 * 365 * 24 * HOUR)
+    issuer.keys = [OTHER_KEY]
+    assert "alice" == (await keys.verify(issuer.token(OTHER_KEY)))["sub"]
+    with refused(TokenRejected, "access_token_key_unknown"):
+        await keys.verify(issuer.token())
+
+
 async def test_an_unknown_key_while_the_issuer_is_away_is_nobodys_fault() -> None:
     listener = bind()
     issuer = SampleIssuer(f"{url_of(listener)}/acme/main")

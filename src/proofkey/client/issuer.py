@@ -102,7 +102,7 @@ class Issuer:
     def discover(self) -> Conversation[ServerMetadata]:
         """The issuer's metadata. Raises `ResponseRefused`."""
         now = self._clock()
-        if self._metadata is not None and now < self._metadata[1] + KEPT_FOR:
+        if self._metadata is not None and 0 <= now - self._metadata[1] < KEPT_FOR:
             return self._metadata[0]
         first, second = metadata_requests(self.issuer)
         response = yield first
@@ -230,7 +230,7 @@ class Issuer:
 
     def _read_keys(self, kept_for: int) -> Conversation[jose.KeySet]:
         now = self._clock()
-        if self._keys is not None and now < self._keys[1] + kept_for:
+        if self._keys is not None and 0 <= now - self._keys[1] < kept_for:
             return self._keys[0]
         metadata = yield from self.discover()
         endpoint = _required(metadata.jwks_uri, "jwks_uri")

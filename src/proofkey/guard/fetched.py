@@ -69,7 +69,7 @@ class Fetched(Generic[T]):
         """What is young enough to serve. Raises `IssuerUnavailable`."""
         if self._serving() is None:
             yield self.arrive
-        elif self._clock() - self._fetched_at >= FRESH_FOR and self._may_fetch():
+        elif self._age() >= FRESH_FOR and self._may_fetch():
             yield self._start
         kept = self._serving()
         if kept is None:
@@ -77,7 +77,12 @@ class Fetched(Generic[T]):
         return kept
 
     def _serving(self) -> T | None:
-        return self._kept if self._clock() - self._fetched_at < STALE_FOR else None
+        return self._kept if self._age() < STALE_FOR else None
+
+    def _age(self) -> int:
+        """How long ago it was fetched. Where the clock was put back nobody knows: too long."""
+        age = self._clock() - self._fetched_at
+        return age if age > -COOL_DOWN_FOR else STALE_FOR
 
     def renewed(self, seen: T) -> Steps[T]:
         """What is there after one more look, unless there was one just now. Raises `IssuerUnavailable`."""
@@ -97,7 +102,7 @@ class Fetched(Generic[T]):
         self._begin()
 
     def _may_fetch(self) -> bool:
-        return self._clock() >= self._rest_until
+        return not 0 < self._rest_until - self._clock() <= COOL_DOWN_FOR  # more: the clock was put back
 
     def _rest_left(self) -> int:
         return max(SECOND, self._rest_until - self._clock())

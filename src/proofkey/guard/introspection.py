@@ -65,8 +65,8 @@ class Introspector:
         self._discovery = discovery
         self._introspection = introspection
         self._clock = clock
-        self._active = _Memory(introspection.max_kept)
-        self._inactive = _Memory(introspection.max_kept)
+        self._active = _Memory(introspection.max_kept, introspection.kept_for)
+        self._inactive = _Memory(introspection.max_kept, INACTIVE_FOR)
         self._asking: dict[bytes, asyncio.Task[dict[str, Any]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._rest_until = 0
@@ -108,7 +108,7 @@ class Introspector:
             return known
         asking = self._asking.get(digest)
         if asking is None:
-            if len(self._asking) >= MAX_ASKING or self._clock() < self._rest_until:
+            if len(self._asking) >= MAX_ASKING or 0 < self._rest_until - self._clock() <= REST_FOR:
                 raise IssuerUnavailable("introspection_resting", retry_for=REST_FOR)
             asking = self._asking[digest] = loop.create_task(self._ask(token, digest, endpoint))
             asking.add_done_callback(lambda done: self._forget(digest, done))
@@ -140,10 +140,10 @@ class Introspector:
     def _keep(self, digest: bytes, answer: dict[str, Any]) -> dict[str, Any]:
         now = self._clock()
         if answer.get("active") is not True:
-            self._inactive.keep(digest, {}, now + INACTIVE_FOR)
+            self._inactive.keep(digest, {}, now)
             return {}
         claims = read_answer(answer, self._discovery.issuer, now + self._introspection.kept_for)
-        self._active.keep(digest, claims, now + self._introspection.kept_for)
+        self._active.keep(digest, claims, now)
         return claims
 
     def _basic(self) -> str:
@@ -169,20 +169,21 @@ def read_answer(answer: Mapping[str, Any], issuer: str, counts_until: int) -> di
 
 
 class _Memory:
-    """At most *size* answers by the hash of their token; the oldest goes first."""
+    """At most *size* answers by the hash of their token, each for *kept_for*; the oldest goes first."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, kept_for: int) -> None:
         self._size = size
+        self._kept_for = kept_for
         self._kept: dict[bytes, tuple[int, dict[str, Any]]] = {}
 
     def find(self, digest: bytes, now: int) -> dict[str, Any] | None:
         """What was kept, while it counts."""
-        until, answer = self._kept.get(digest, (0, {}))
-        return answer if now < until else None
+        told_at, answer = self._kept.get(digest, (0, {}))
+        return answer if 0 <= now - told_at < self._kept_for else None
 
-    def keep(self, digest: bytes, answer: dict[str, Any], until: int) -> None:
+    def keep(self, digest: bytes, answer: dict[str, Any], told_at: int) -> None:
         """Keep *answer* as the youngest."""
         self._kept.pop(digest, None)
         while len(self._kept) >= self._size:
             del self._kept[next(iter(self._kept))]
-        self._kept[digest] = until, answer
+        self._kept[digest] = told_at, answer
