@@ -121,6 +121,13 @@ def test_another_origin_gets_nothing_unless_it_is_allowed(signed_in: CommandLine
     assert [] == elsewhere.seen
 
 
+def test_no_proxy_hears_of_plain_http(signed_in: CommandLine, elsewhere: Elsewhere, notes: str) -> None:
+    proxies = dict.fromkeys(("http_proxy", "ALL_PROXY"), elsewhere.url)
+    for no_proxy in ("", "*", "corp.example,other.example"):
+        status, out, err = signed_in.run("curl", "-s", notes, no_proxy=no_proxy, **proxies)
+        assert (0, True, []) == (status, "notes" in out, elsewhere.seen), err
+
+
 def test_a_redirect_elsewhere_takes_no_token_along(
     signed_in: CommandLine, elsewhere: Elsewhere, notes: str, tmp_path: Path
 ) -> None:

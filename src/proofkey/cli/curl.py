@@ -1,7 +1,8 @@
 """`proofkey curl`: the machine's curl, with the access token in a header, for the API that the token is for.
 
 1. The token never stands in an argument, where every account of the machine can read it: curl reads it from a pipe.
-2. It goes to the origin of the sign-in's resource, else to the audience the token names, and where `--allow-origin` says.
+2. Plain http is for this machine alone, and no proxy of the environment hears of it.
+3. It goes to the origin of the sign-in's resource, else to the audience the token names, and where `--allow-origin` says.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 from base64 import urlsafe_b64decode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,24 @@ def _config(sign_in: SignIn, token: str, request: CurlRequest) -> bytes:
         raise click.UsageError("A proof of possession is for one address: call them one by one.")
     proof = sign_in.prove(request.method, request.urls[0], access_token=token)
     headers = [f"Authorization: {sign_in.token_type} {token}", *([] if proof is None else [f"DPoP: {proof}"])]
-    escaped = (header.replace("\\", "\\\\").replace('"', '\\"') for header in headers)
-    return "".join(["no-location-trusted\n", *(f'header = "{header}"\n' for header in escaped)]).encode("ascii")
+    lines = ["no-location-trusted", f"noproxy = {_quoted(_unproxied(request.urls, os.environ))}"]
+    return "\n".join([*lines, *(f"header = {_quoted(header)}" for header in headers), ""]).encode("ascii", "ignore")
+
+
+def _unproxied(urls: Sequence[str], environment: Mapping[str, str]) -> str:
+    """What no proxy hears of, beside what the environment names."""
+    named = (environment.get("no_proxy") or environment.get("NO_PROXY") or "").strip()
+    hosts = [found["host"] for url in urls if (found := _ORIGIN.match(url)) and found["scheme"].lower() == "http"]
+    return (
+        named
+        if named == "*"
+        else ",".join(["localhost", *hosts, *(host.strip("[]") for host in hosts), *named.split()])
+    )
+
+
+def _quoted(text: str) -> str:
+    """As curl's configuration reads it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _run(program: str, arguments: Sequence[str], config: bytes, **more: Any) -> tuple[int, bytes]:
