@@ -156,6 +156,32 @@ async def test_cookies_are_set_so_that_only_this_host_s_server_reads_them(app: S
     assert ("Max-Age=900" in login, "Max-Age" in session) == (True, False)
 
 
+async def test_ids_are_of_256_random_bits(web_dev: DevServer) -> None:
+    standing = ForwardClock()()
+    app = sign_in_at(web_dev, clock=lambda: standing)
+    values: list[str] = []
+    for _ in range(3):
+        async with browser_of(app) as alice:
+            await alice.go("/auth/login")
+            await alice.sign_in()
+            values += [value.rpartition(".")[2] for name, value in alice.http.cookies.items() if "_Host" in name]
+    await app.close()
+    assert (6, 6, {43}) == (len(values), len(set(values)), {len(value) for value in values})
+
+
+async def test_who_knows_the_state_alone_cannot_finish_the_login(app: SignIn) -> None:
+    async with browser_of(app) as alice, browser_of(app) as thief:
+        answer = await answer_for(alice)
+        [(name, value)] = [pair for pair in alice.http.cookies.items() if "proofkey_login" in pair[0]]
+        begun_at = value.partition(".")[0]
+        for guess in (f"{begun_at}.", f"{begun_at}.{'A' * 43}", value[:-1], value.lower()):
+            thief.http.cookies.clear()
+            thief.http.cookies.set(name, guess)
+            assert "/auth/login?restarted=1" == (await thief.go(answer)).headers["location"]
+        assert "/" == (await alice.go(answer)).headers["location"], "and spent nothing"
+        assert (await alice.session())["signed_in"]
+
+
 ELSEWHERE = [
     "//evil.example",
     "///evil.example",

@@ -15,7 +15,9 @@ from proofkey.client.web.callback import Answer
 from proofkey.client.web.cookie import read_cookies
 from proofkey.client.web.forwarding import request_headers, response_headers, upstream_url
 from proofkey.client.web.session import Contents, HeldToken
+from proofkey.client.web.site import Sweeper
 from proofkey.client.web.step_up import read_step_up
+from proofkey.client.web.store.memory import MemoryStore
 from proofkey.client.web.transaction import Transaction
 from proofkey.protocol.errors import InvalidRequest
 
@@ -152,3 +154,14 @@ def test_what_holds_a_secret_does_not_show_it() -> None:
         [held, contents, transaction, Answer("the-state", "code=the-code"), Arrival("came_back", "?code=the-code")]
     )
     assert "the-" not in shown
+
+
+async def test_logins_that_nobody_ended_go_faster_than_anybody_begins_them() -> None:
+    store, sweeper = MemoryStore(limit=5_000), Sweeper()
+    for number in range(1_500):
+        await store.keep_transaction(number.to_bytes(32, "big"), "sealed", until=1, now=0)
+    left = []
+    for second in range(4):
+        await sweeper.sweep(store, 10_000 + second)
+        left.append(len(store._transactions))
+    assert [1_000, 500, 0, 0] == left
