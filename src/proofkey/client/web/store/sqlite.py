@@ -22,7 +22,7 @@ LOCKED_FOR = 10.0
 
 
 class SqliteStore(SqlStore):
-    """Sessions in the file *path*, which is made where it is missing, readable by its owner alone.
+    """Sessions in the file *path*, which where it is missing is made, readable by its owner alone.
 
     >>> from proofkey.client.web import SqliteStore
     >>> SqliteStore("sessions.db").path.name
