@@ -55,6 +55,20 @@ async def test_a_request_goes_on_with_the_token_of_the_api(alice: WebBrowser, no
     assert ("http://127.0.0.1:1", ["application/json"]) == (claims["aud"], sent.all("accept"))
 
 
+async def test_nothing_is_asked_for_that_the_browser_did_not_ask_for(
+    proxied: SignIn, alice: WebBrowser, notes: SampleApi
+) -> None:
+    cookie = "; ".join(f"{name}={value}" for name, value in alice.http.cookies.items())
+    await raw(proxied, "GET", "/api/notes", "/api/notes", cookie)
+    await raw(proxied, "GET", "/api/notes", "/api/notes", cookie, **{"accept-encoding": "br", "user-agent": "mine"})
+    first, second = notes.sent
+    assert (["identity"], ["br"]) == (first.all("accept-encoding"), second.all("accept-encoding"))
+    assert (["proofkey"], ["mine"]) == (first.all("user-agent"), second.all("user-agent"))
+    assert {"accept", "accept-encoding", "authorization", "connection", "host", "user-agent"} == {
+        n for n, _ in first.headers
+    }
+
+
 async def test_nobody_s_request_stays_here(proxied: SignIn, notes: SampleApi) -> None:
     async with browser_of(proxied) as nobody:
         script = await nobody.fetch("GET", "/api/notes", accept="application/json")

@@ -79,6 +79,13 @@ def test_cookies_an_api_may_set_come_back_only_where_allowed() -> None:
     assert (b"set-cookie", b"a=b") not in response_headers("/api", API, API.url, sent)
     allowed = Api(url=API.url, set_cookie=True)
     assert (b"set-cookie", b"a=b") in response_headers("/api", allowed, API.url, sent)
+    for ours in (
+        b"__Host-proofkey_session_1=x; Path=/",
+        b"proofkey_login_1=x",
+        b"__HOST-PROOFKEY_session_1=x",
+        b"a=b\r\nc: d",
+    ):
+        assert (b"set-cookie", ours) not in response_headers("/api", allowed, API.url, [(b"set-cookie", ours)])
 
 
 @given(st.binary(max_size=80))

@@ -94,7 +94,7 @@ def response_headers(prefix: str, api: Api, url: str, sent: Iterable[tuple[bytes
 
 def _comes_back(api: Api, name: bytes, value: bytes) -> bool:
     if name == b"set-cookie":
-        return api.set_cookie
+        return api.set_cookie and _is_clean(value) and b"proofkey_" not in value.partition(b"=")[0].lower()
     if name == b"www-authenticate":
         return value.strip().lower().startswith(_CHALLENGES)
     return name not in _DROPPED and not name.startswith(_ORDERS) and _is_clean(value)

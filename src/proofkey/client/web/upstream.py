@@ -42,6 +42,7 @@ class Upstream:
             follow_redirects=False,
             trust_env=False,
         )
+        self._client.headers = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "proofkey"}
 
     async def close(self) -> None:
         """Close all connections."""
