@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from joserfc import jws
@@ -20,6 +21,7 @@ from proofkey.client.protocol import PendingLogin, Tokens, read_callback, read_f
 from proofkey.jose import SigningKey, generate_key, jwk_set, left_half_hash
 from proofkey.seal import encode_base64url
 from tests.dev_server import DevServer
+from tests.listening import bind, listening
 from tests.protocol.refusals import refused
 from tests.visitor import sign_in
 
@@ -351,3 +353,64 @@ def test_at_hash_is_held_to_the_algorithm_that_the_id_token_is_signed_under() ->
         else:
             with refused(IdTokenRefused, "id_token_at_hash_differs"):
                 redeem(script, issuer, pending)()
+
+
+def test_an_issuer_that_just_failed_is_left_alone_for_a_second() -> None:
+    clock, script = Clock(), Script(jwks={"keys": "none"})
+    issuer = Issuer(HOME, REGISTRATION, clock=clock)
+    script.run(issuer.discover())
+    for _ in range(20):
+        with pytest.raises(ResponseRefused):
+            script.run(issuer.verify("a.b.c"))
+    assert 1 == script.asked.count("/jwks")
+    with refused(ResponseRefused, "issuer_resting"):
+        script.run(issuer.verify("a.b.c"))
+    clock.now += 1_000
+    with refused(ResponseRefused, "keys_malformed"):
+        script.run(issuer.verify("a.b.c"))
+
+
+def test_a_request_that_cannot_be_sent_counts_as_a_failure() -> None:
+    clock = Clock()
+    issuer = Issuer(HOME, REGISTRATION, clock=clock)
+    conversation = issuer.discover()
+    advance(conversation, None)
+    with pytest.raises(ResponseRefused, match="server_unreachable"):
+        advance(conversation, ResponseRefused("server_unreachable", "Nobody answers"))
+    with refused(ResponseRefused, "issuer_resting"):
+        advance(issuer.discover(), None)
+
+
+class Counting:
+    """An issuer that takes its time and counts who asks."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
+        self.asked += 1
+        await asyncio.sleep(0.05)
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def test_a_hundred_who_want_to_know_the_same_ask_once() -> None:
+    counting, listener = Counting(), bind()
+    with listening(counting, listener) as url:
+        async with AsyncNetwork(url) as network:
+            issuer = Issuer(url, REGISTRATION)
+            asked = [network.run(issuer.discover()) for _ in range(100)]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert {ResponseRefused} == {type(answer) for answer in answers}
+    assert 2 == counting.asked, "metadata have two places"
+
+
+async def test_whoever_gives_up_takes_the_answer_from_nobody_else() -> None:
+    counting, listener = Counting(), bind()
+    with listening(counting, listener) as url:
+        async with AsyncNetwork(url) as network:
+            first, second = (asyncio.create_task(network.send(HttpRequest("GET", f"{url}/keys"))) for _ in range(2))
+            await asyncio.sleep(0.01)
+            first.cancel()
+            assert 503 == (await second).status
+    assert 1 == counting.asked

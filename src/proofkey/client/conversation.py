@@ -1,7 +1,7 @@
 """What a client says to a server and hears back, written once for every kind of network.
 
-A conversation is a generator: it yields the requests to send, is sent the answers, and returns what came of it.
-`Network.run` and `AsyncNetwork.run` hold one; a request that cannot be sent ends it with that failure.
+A conversation is a generator: it yields the requests to send, is sent the answers, and returns what came of it. A request
+that cannot be sent is a `ResponseRefused` in its place. `Network.run` and `AsyncNetwork.run` hold one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from proofkey.client.messages import HttpRequest, HttpResponse
+from proofkey.client.messages import HttpRequest, HttpResponse, ResponseRefused
 
 Answer = TypeVar("Answer")
 Conversation: TypeAlias = Generator[HttpRequest, HttpResponse, Answer]
@@ -23,9 +23,13 @@ class Done(Generic[Answer]):
     answer: Answer
 
 
-def advance(conversation: Conversation[Answer], response: HttpResponse | None) -> HttpRequest | Done[Answer]:
-    """Go on with *response* (None at the beginning) to the next request, or to the end. Raises what it refuses."""
+def advance(
+    conversation: Conversation[Answer], came: HttpResponse | ResponseRefused | None
+) -> HttpRequest | Done[Answer]:
+    """Go on with what *came* (None at the beginning) to the next request, or to the end. Raises what it refuses."""
     try:
-        return next(conversation) if response is None else conversation.send(response)
+        if isinstance(came, ResponseRefused):
+            return conversation.throw(came)
+        return next(conversation) if came is None else conversation.send(came)
     except StopIteration as end:
         return Done(end.value)

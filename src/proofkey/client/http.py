@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from pathlib import Path
 from typing import TypeVar
@@ -54,12 +55,20 @@ class Network:
         """Hold *conversation* to its end: what it returns, or what it or `send` raises."""
         step = advance(conversation, None)
         while isinstance(step, HttpRequest):
-            step = advance(conversation, self.send(step))
+            step = advance(conversation, self._sent(step))
         return step.answer
+
+    def _sent(self, request: HttpRequest) -> HttpResponse | ResponseRefused:
+        try:
+            return self.send(request)
+        except ResponseRefused as refused:
+            return refused
 
 
 class AsyncNetwork:
     """`Network` for an event loop. *ca_file* is trusted beside nothing else.
+
+    What many conversations ask for at once without credentials, an issuer's metadata and keys, is asked for once.
 
     >>> import asyncio
     >>> async def discover():
@@ -73,6 +82,7 @@ class AsyncNetwork:
         self._client = httpx2.AsyncClient(
             verify=_trusting(ca_file), timeout=TIMEOUT, trust_env=issuer.startswith("https:")
         )
+        self._asking: dict[str, asyncio.Task[HttpResponse]] = {}
 
     async def __aenter__(self) -> AsyncNetwork:
         """Itself, to be closed at the end of the block."""
@@ -88,6 +98,20 @@ class AsyncNetwork:
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Send *request*. Raises `ResponseRefused` where nobody answers, nobody who can be believed, or without end."""
+        if request.method != "GET" or any(name == "authorization" for name, _ in request.headers):
+            return await self._exchange(request)
+        asking = self._asking.get(request.url)
+        if asking is None:
+            asking = self._asking[request.url] = asyncio.create_task(self._exchange(request))
+            asking.add_done_callback(lambda done: self._forget(request.url, done))
+        return await asyncio.shield(asking)
+
+    def _forget(self, url: str, done: asyncio.Task[HttpResponse]) -> None:
+        self._asking.pop(url, None)
+        if not done.cancelled():
+            done.exception()  # whoever asked may have gone away; nobody else need hear of it
+
+    async def _exchange(self, request: HttpRequest) -> HttpResponse:
         try:
             async with self._client.stream(
                 request.method, request.url, headers=list(request.headers), content=request.body
@@ -103,8 +127,14 @@ class AsyncNetwork:
         """Hold *conversation* to its end: what it returns, or what it or `send` raises."""
         step = advance(conversation, None)
         while isinstance(step, HttpRequest):
-            step = advance(conversation, await self.send(step))
+            step = advance(conversation, await self._sent(step))
         return step.answer
+
+    async def _sent(self, request: HttpRequest) -> HttpResponse | ResponseRefused:
+        try:
+            return await self.send(request)
+        except ResponseRefused as refused:
+            return refused
 
 
 def _trusting(ca_file: Path | None) -> ssl.SSLContext | bool:

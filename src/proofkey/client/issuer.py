@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from proofkey import jose
 from proofkey.client.conversation import Conversation
 from proofkey.client.id_token import LEEWAY_FOR, IdTokenRefused, check_id_token, check_refreshed_id_token
+from proofkey.client.kept import Kept
 from proofkey.client.messages import Claims, HttpRequest, HttpResponse, Registration, ResponseRefused, read_object
 from proofkey.client.metadata import ServerMetadata, is_sparse, metadata_requests, read_either
 from proofkey.client.protocol import (
@@ -95,27 +96,25 @@ class Issuer:
         self._entropy = entropy
         self._leeway_for = leeway_for
         self._s256_announced = s256_announced
-        self._metadata: tuple[ServerMetadata, int] | None = None
-        self._keys: tuple[jose.KeySet, int] | None = None
+        self._metadata = Kept(self._fetch_metadata, clock=clock)
+        self._keys = Kept(self._fetch_keys, clock=clock)
         self._nonce: str | None = None
 
     def discover(self) -> Conversation[ServerMetadata]:
         """The issuer's metadata. Raises `ResponseRefused`."""
-        now = self._clock()
-        if self._metadata is not None and 0 <= now - self._metadata[1] < KEPT_FOR:
-            return self._metadata[0]
+        return self._metadata.read(KEPT_FOR)
+
+    def _fetch_metadata(self) -> Conversation[ServerMetadata]:
         first, second = metadata_requests(self.issuer)
         response = yield first
         other = (yield second) if is_sparse(response) else response
-        metadata = read_either(response, other, expected_issuer=self.issuer, s256_announced=self._s256_announced)
-        self._metadata = metadata, now
-        return metadata
+        return read_either(response, other, expected_issuer=self.issuer, s256_announced=self._s256_announced)
 
     def prepare(self) -> Conversation[None]:
         """Fetch metadata and keys now, so that nothing can fail between the tokens of an exchange and their check."""
         metadata = yield from self.discover()
         if metadata.jwks_uri is not None:
-            yield from self._read_keys(KEPT_FOR)
+            yield from self._keys.read(KEPT_FOR)
 
     def begin(
         self, *, scope: str, resource: str | None = None, extra: Mapping[str, str] | None = None
@@ -216,11 +215,11 @@ class Issuer:
         return self._verify(token, typ, known if alg is None else known & {alg})
 
     def _verify(self, token: str, typ: str | None, algorithms: frozenset[str]) -> Conversation[Claims]:
-        keys = yield from self._read_keys(KEPT_FOR)
+        keys = yield from self._keys.read(KEPT_FOR)
         try:
             return _verified(token, keys, typ, algorithms)
         except jose.UnknownKey:
-            keys = yield from self._read_keys(COOL_DOWN_FOR)
+            keys = yield from self._keys.read(COOL_DOWN_FOR)
         try:
             return _verified(token, keys, typ, algorithms)
         except jose.UnknownKey:
@@ -228,19 +227,14 @@ class Issuer:
                 "id_token_key_unknown", "The ID token is signed by a key the issuer does not have"
             ) from None
 
-    def _read_keys(self, kept_for: int) -> Conversation[jose.KeySet]:
-        now = self._clock()
-        if self._keys is not None and 0 <= now - self._keys[1] < kept_for:
-            return self._keys[0]
+    def _fetch_keys(self) -> Conversation[jose.KeySet]:
         metadata = yield from self.discover()
         endpoint = _required(metadata.jwks_uri, "jwks_uri")
         response = yield HttpRequest("GET", endpoint, (("accept", "application/json"),))
         try:
-            keys = jose.KeySet.from_jwks(read_object(response.status, response.body))
+            return jose.KeySet.from_jwks(read_object(response.status, response.body))
         except jose.TokenInvalid as invalid:
             raise ResponseRefused("keys_malformed", "The issuer's keys are no JWK Set", detail=str(invalid)) from None
-        self._keys = keys, now
-        return keys
 
     def ask_tokens(self, request: HttpRequest) -> Conversation[Tokens]:
         """The tokens that *request* to the token endpoint brings, of the type this client takes."""
