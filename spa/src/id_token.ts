@@ -52,7 +52,7 @@ export interface VerifyingKey extends EcKeyImportParams, EcdsaParams {
   kid: string | undefined;
   /** ES256, ES384, RS256, RS384 or RS512: what the key says it is for, else what its type is for. */
   alg: string;
-  key: CryptoKey | undefined;
+  key: CryptoKey | null;
 }
 
 /**
@@ -66,7 +66,7 @@ export const importKeys = (keys: Key[]): Promise<VerifyingKey[]> =>
       const bits = alg.slice(2);
       const algorithm = { name: alg[0] === "E" ? "ECDSA" : "RSASSA-PKCS1-v1_5", namedCurve: "P-" + bits, hash: "SHA-" + bits };
       const importing = crypto.subtle.importKey("jwk", jwk, algorithm, false, ["verify"]);
-      return { kid, alg, ...algorithm, key: await importing.catch(() => undefined) };
+      return { kid, alg, ...algorithm, key: await importing.catch(() => null) };
     }),
   );
 

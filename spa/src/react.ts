@@ -31,8 +31,10 @@ const openStore = (client: Client): Store => {
     listeners.forEach((changed) => changed());
   };
   const see = (user: Claims | null): void => change({ status: user ? "signedIn" : "signedOut", user, error: undefined });
-  client.on("signedin", see);
-  client.on("signedout", () => see(null));
+  // What is heard while loading is not settled: a session from the vault may turn out to have expired.
+  const follow = (user: Claims | null): void => void (state.status !== "loading" && see(user));
+  client.on("signedin", follow);
+  client.on("signedout", () => follow(null));
   client.on("error", (error) => change({ error }));
   return {
     read: () => state,

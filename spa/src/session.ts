@@ -23,7 +23,7 @@ export interface AccessToken {
 /** What one tab tells another: the session, and perhaps one access token and the form that asks for it. */
 export interface Handed extends Known {
   key?: string;
-  token?: AccessToken | undefined;
+  token?: AccessToken | null;
 }
 
 /** What listeners are told. */
@@ -103,9 +103,9 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
       setTimeout(finish, duration);
     });
 
-  const find = (key: string): AccessToken | undefined => {
+  const find = (key: string): AccessToken | null => {
     const held = tokens.get(key);
-    return held && held.givenAt + held.life * 0.95 > Date.now() ? held : undefined;
+    return held && held.givenAt + held.life * 0.95 > Date.now() ? held : null;
   };
 
   const renewAhead = (): void => {
@@ -185,7 +185,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
   };
 
   /** Refresh until there is an answer; called by whoever holds the lock. */
-  const refresh = async (key: string, fresh: () => AccessToken | undefined): Promise<AccessToken> => {
+  const refresh = async (key: string, fresh: () => AccessToken | null): Promise<AccessToken> => {
     let after = 0;
     for (const pause of RETRIES) {
       const heard = pause && (await hear(fresh, after * 1e3 || pause));
@@ -217,10 +217,10 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     throw new ProofkeyError(here.id ? "unavailable" : "login_required");
   };
 
-  const renew = async (key: string, old: AccessToken | undefined): Promise<AccessToken> => {
-    const fresh = (): AccessToken | undefined => {
+  const renew = async (key: string, old: AccessToken | null): Promise<AccessToken> => {
+    const fresh = (): AccessToken | null => {
       const held = find(key);
-      return held === old ? undefined : held;
+      return held === old ? null : held;
     };
     if (!here.id || !isHolder) await restore(key, fresh);
     const heard = fresh();
@@ -262,7 +262,8 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     enter(known: Known, key: string, token: AccessToken, refreshToken: string | undefined): void {
       isHolder = true;
       share({ ...known, key, token });
-      if (refreshToken) saving = (persist ? callHere : callKeeper)("save", name, known, refreshToken, persist);
+      const call = persist ? callHere : callKeeper;
+      saving = refreshToken ? call("save", name, known, refreshToken, persist) : call("drop", name, known.id);
     },
 
     /** Resolves when a reload would find the session. */
