@@ -12,7 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from proofkey.client import NotSignedIn, ResponseRefused, SealedFileStore, SignIn, find_sign_in, login
+from proofkey.client import (
+    MemoryStore,
+    NotSignedIn,
+    ResponseRefused,
+    SealedFileStore,
+    SignIn,
+    StoredSignIn,
+    find_sign_in,
+    login,
+)
 from tests.client.dropping_proxy import DroppingProxy, dropping_proxy
 from tests.dev_server import DevServer, StartDev
 from tests.visitor import sign_in as visit
@@ -155,6 +164,43 @@ def test_a_token_of_the_disk_is_used_before_any_is_asked_for(behind: Behind) -> 
     newer = behind.find().access_token(rejected=stale.access_token())
     assert newer == stale.access_token(rejected=stale.access_token())
     assert 1 == behind.proxy.refreshed
+
+
+NOON = 1_795_262_400_000
+
+
+@pytest.mark.parametrize(
+    ("lives_for", "left_for", "usable"),
+    [
+        (300_000, 31_000, True),
+        (300_000, 30_000, False),
+        (6_000, 2_001, True),
+        (6_000, 2_000, False),
+        (6_000, -1, False),
+    ],
+)
+def test_a_token_is_renewed_half_a_minute_or_a_third_of_its_life_before_it_ends(
+    lives_for: int, left_for: int, usable: bool
+) -> None:
+    kept = StoredSignIn(
+        issuer="http://127.0.0.1:9",
+        client_id="cli",
+        scope="openid",
+        resource=None,
+        claims=None,
+        token_type="Bearer",
+        access_token="at",
+        access_token_at=NOON - lives_for,
+        access_token_until=NOON,
+        refresh_token=None,
+        signed_in_at=0,
+    )
+    me = SignIn(kept, MemoryStore(), clock=lambda: NOON - left_for)
+    if usable:
+        assert "at" == me.access_token()
+    else:
+        with pytest.raises(NotSignedIn):
+            me.access_token()
 
 
 def test_threads_of_one_process_make_one_refresh_too(behind: Behind) -> None:

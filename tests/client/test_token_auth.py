@@ -184,7 +184,8 @@ def test_a_streamed_body_is_not_sent_twice(me: SignIn, start_api: StartApi) -> N
 def test_a_token_about_to_expire_is_renewed_first(me: SignIn, start_api: StartApi, dev: DevServer) -> None:
     api = start_api(fine)
     first = me.access_token()
-    kept = replace(me._kept, access_token_until=me._kept.signed_in_at + 20_000)
+    began = me._kept.signed_in_at
+    kept = replace(me._kept, access_token_at=began - 280_000, access_token_until=began + 20_000)
     me._store.save(kept)
     httpx2.get(api.url, auth=SignIn(kept, me._store).auth(api.url))
     assert [first] != api.tokens
@@ -193,7 +194,17 @@ def test_a_token_about_to_expire_is_renewed_first(me: SignIn, start_api: StartAp
 
 def bound(key: DpopKey) -> SignIn:
     kept = StoredSignIn(
-        "https://issuer.example", "cli", "openid", None, None, "DPoP", "bound-token", None, None, 0, key.to_bytes()
+        "https://issuer.example",
+        "cli",
+        "openid",
+        None,
+        None,
+        "DPoP",
+        "bound-token",
+        None,
+        None,
+        0,
+        dpop_key=key.to_bytes(),
     )
     return SignIn(kept, MemoryStore())
 

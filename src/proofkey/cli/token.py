@@ -14,7 +14,7 @@ from proofkey.cli.stored_sign_in import read_sign_in, which_sign_in
 @which_sign_in
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: the token, its type, scope and end.")
 def token(*, issuer: str | None, client_id: str | None, as_json: bool) -> None:
-    """Print an access token that lives for at least half a minute."""
+    """Print an access token, renewed first where it is about to expire."""
     with refusals_in_words():
         sign_in = read_sign_in(issuer, client_id)
         access_token = sign_in.access_token()

@@ -25,8 +25,9 @@ _FORMAT = 1
 class StoredSignIn:
     """Everything that has to outlive the process. Moments are milliseconds since 1970 UTC; scope is what was granted.
 
-    `access_token_until` is None where the issuer did not say; `claims` are those of the ID token, None where there was
-    none; `dpop_key` is the private key the tokens are bound to, as `DpopKey.to_bytes` gives it.
+    The access token came at `access_token_at`; `access_token_until` is None where the issuer did not say. `claims` are those
+    of the ID token, None where there was none; `dpop_key` is the private key the tokens are bound to, as
+    `DpopKey.to_bytes` gives it.
 
     >>> kept = StoredSignIn(ISSUER, CLIENT_ID, "openid", None, {"sub": "alice"}, "Bearer", "at", NOW + 300_000, "rt", NOW)
     >>> "rt" in repr(kept)
@@ -43,6 +44,7 @@ class StoredSignIn:
     access_token_until: int | None
     refresh_token: str | None = field(repr=False)
     signed_in_at: int
+    access_token_at: int = 0
     dpop_key: bytes | None = field(default=None, repr=False)
     ca_file: str | None = None
 
