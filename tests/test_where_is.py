@@ -25,7 +25,9 @@ ROWS = [(row["question"], row["file"], row["symbol"]) for row in ROW.finditer(ta
 def defined_in(path: Path) -> set[str]:
     """Functions, methods, classes and constants that *path* defines; of TypeScript, what it exports."""
     if path.suffix == ".ts":
-        return set(re.findall(r"^export (?:const|class|interface) (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+        return set(
+            re.findall(r"^export (?:const|class|interface) (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        )
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

@@ -7,7 +7,7 @@ import { ProofkeyError } from "./errors.js";
 import type { LoginResult } from "./login.js";
 import type { ClientOptions, LoginOptions, Prover, TokenOptions } from "./options.js";
 import { bare, challengeParameter } from "./protocol.js";
-import type { AccessToken } from "./session.js";
+import type { AccessToken } from "./messages.js";
 
 /** Whether *url*, as the browser writes it, is *api* or lies below it. */
 export const isUnder = (url: string, api: string): boolean =>

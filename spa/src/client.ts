@@ -2,7 +2,7 @@
 import type { Claims } from "./id_token.js";
 import type { LoginResult } from "./login.js";
 import type { ClientOptions, LoginOptions, LogoutOptions, TokenOptions } from "./options.js";
-import type { Events } from "./session.js";
+import type { Events } from "./messages.js";
 
 /** A client of one issuer, in one tab. All tabs of the same client share one session. */
 export interface Client {

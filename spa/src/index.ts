@@ -7,9 +7,10 @@ import type { Claims } from "./id_token.js";
 import { discovering, findKeys } from "./issuer.js";
 import { ask, callKeeper } from "./keeper.js";
 import { openLogin } from "./login.js";
+import type { AccessToken } from "./messages.js";
 import type { ClientOptions, LoginOptions, Prover, TokenOptions } from "./options.js";
 import { addressOf, readTokens, safe } from "./protocol.js";
-import { openSession, type AccessToken } from "./session.js";
+import { openSession } from "./session.js";
 import { readMarker } from "./storage.js";
 
 export { OAuthError, ProofkeyError };
@@ -19,7 +20,7 @@ export type { Client } from "./client.js";
 export type { Claims } from "./id_token.js";
 export type { LoginResult } from "./login.js";
 export type { ClientOptions, LoginOptions, LogoutOptions, Prover, TokenOptions } from "./options.js";
-export type { Events } from "./session.js";
+export type { Events } from "./messages.js";
 
 const FIRST_THINGS_FIRST = 100;
 
