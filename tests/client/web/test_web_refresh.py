@@ -231,6 +231,15 @@ async def test_a_session_without_use_ends_and_use_moves_that_on(workers: Workers
         assert {"signed_in": False} == await alice.session(), "nothing moves the absolute lifetime on"
 
 
+async def test_calls_of_an_api_are_use(workers: Workers, tmp_path: Path) -> None:
+    app = workers.worker(SqliteStore(tmp_path / "s.db"), idle_for=HOUR)
+    async with browser_of(app) as alice:
+        await alice.sign_in()
+        for _ in range(3):
+            workers.clock.turn(40 * MINUTE)
+            assert [200] == await ask(alice, 1)
+
+
 async def test_the_application_itself_gets_a_good_token(web_dev: DevServer) -> None:
     tokens: list[str] = []
 
