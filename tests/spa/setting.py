@@ -144,6 +144,7 @@ def app_and_api() -> Iterator[tuple[Site, str, DoubleApi, str]]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def whole_setting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Setting]:
     """Everything, started once for all tests."""
+    assert (BUILT / "index.js").is_file(), "build the library first: python -m checks.spa_build"
     folder = tmp_path_factory.mktemp("spa")
     with app_and_api() as (site, app, api, api_url):
         async with lossy_wire() as (port, wire):

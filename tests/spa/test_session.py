@@ -9,15 +9,26 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.browser import complaints_of, window
-from tests.spa.setting import Setting
+from tests.spa.setting import ROOT, Setting
 from tests.spa.tab import SIGNED_OUT, Tab
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+def manual_policy(setting: Setting) -> bytes:
+    """The Content-Security-Policy that the manual tells apps to send, with this test's addresses."""
+    manual = (ROOT / "docs" / "spa.md").read_text(encoding="utf-8")
+    policy = " ".join(manual.partition("Content-Security-Policy: ")[2].partition("```")[0].split())
+    issuer = setting.issuer.partition("/demo")[0]
+    assert "https://auth.example https://api.example" in policy
+    return policy.replace("https://auth.example", issuer).replace("https://api.example", setting.api_url).encode()
+
+
 async def test_a_person_signs_in_by_redirect_and_is_back_where_they_wanted_to_go(
     browser: Browser, setting: Setting
 ) -> None:
+    """Under the policy of the manual, which nothing complains about."""
+    setting.site.headers.append((b"content-security-policy", manual_policy(setting)))
     async with window(browser) as context:
         tab = await Tab.open(setting, context)
         complaints = complaints_of(tab.page)
@@ -32,6 +43,8 @@ async def test_a_person_signs_in_by_redirect_and_is_back_where_they_wanted_to_go
         assert {"path": "/notes", "method": "GET"} == answer
         assert [f"Bearer {await tab.token()}"] == setting.api.seen
         assert ["authorization_code"] == [each.grant_type for each in setting.wire.exchanges]
+        await tab.reload()
+        assert "Alice Adler" == await tab.name()
         assert [] == complaints
 
 
