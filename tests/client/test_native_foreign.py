@@ -99,6 +99,16 @@ def test_tokens_are_bound_to_a_key_and_stay_bound(oidc_provider: ForeignProvider
     assert me.logout().revoked
 
 
+def test_a_later_sign_in_with_another_key_is_taken_up(oidc_provider: ForeignProvider) -> None:
+    store = MemoryStore()
+    first = sign_in_at(oidc_provider, dpop=True, store=store)
+    first.access_token(rejected=first.access_token())
+    second = sign_in_at(oidc_provider, dpop=True, store=store)
+    taken_up = first.access_token(rejected=first.access_token())
+    assert second.access_token() == taken_up
+    assert taken_up != first.access_token(rejected=taken_up)
+
+
 def claims_of(token: str) -> dict[str, Any]:
     """The claims of a JWT, unverified."""
     payload = token.split(".")[1]

@@ -67,6 +67,7 @@ class SignIn:
         self._kept = kept
         self._store = store
         self._clock = clock
+        self._known_issuer: tuple[bytes | None, Issuer] | None = None
 
     def __repr__(self) -> str:
         """Whose sign-in it is, and no token."""
@@ -104,18 +105,11 @@ class SignIn:
 
     def prove(self, method: str, url: str, *, access_token: str, nonce: str | None = None) -> str | None:
         """The `DPoP` header of one request with *access_token* (RFC 9449 §7.1); None where the token is not bound."""
-        key = self._dpop_key()
+        key = _key_of(self._kept)
         if key is None:
             return None
         jti = os.urandom(16).hex()
         return key.proof(method, url, now=self._clock(), jti=jti, nonce=nonce, access_token=access_token)
-
-    def _dpop_key(self) -> DpopKey | None:
-        if self._kept.dpop_key is None:
-            return None
-        from proofkey.client.dpop import DpopKey
-
-        return DpopKey.from_bytes(self._kept.dpop_key)
 
     @property
     def access_token_until(self) -> int | None:
@@ -211,10 +205,9 @@ class SignIn:
         """Use *refresh_token*; where no answer comes, at once again."""
         from proofkey.client.messages import ResponseRefused, ServerRefused
 
-        issuer = self._issuer(kept)
         for seconds, pause in _TRIES:
             try:
-                return self._ask(issuer, kept, refresh_token, seconds)
+                return self._ask(self._issuer(kept), kept, refresh_token, seconds)
             except ServerRefused as refused:
                 if refused.code not in _PASSING_CODES or not pause:
                     raise
@@ -226,10 +219,15 @@ class SignIn:
 
     def _ask(self, issuer: Issuer, kept: StoredSignIn, refresh_token: str, seconds: float) -> SignedIn:
         from proofkey.client.http import Network
+        from proofkey.client.messages import ResponseRefused
 
         subject = self.claims.get("sub")
         with Network(kept.issuer, ca_file=_path(kept.ca_file), timeout=seconds) as network:
-            network.run(issuer.prepare())
+            try:
+                network.run(issuer.prepare())
+            except ResponseRefused:
+                self._known_issuer = None  # it would rest for a second, and the next try is to ask
+                raise
             return network.run(issuer.refresh(refresh_token, subject=subject, resource=kept.resource))
 
     def _revoke(self, kept: StoredSignIn) -> None:
@@ -239,10 +237,23 @@ class SignIn:
             network.run(self._issuer(kept).revoke(kept.refresh_token or kept.access_token))
 
     def _issuer(self, kept: StoredSignIn) -> Issuer:
+        """The issuer, whose metadata and keys are remembered from one renewal to the next."""
         from proofkey.client.issuer import Issuer
         from proofkey.client.messages import Registration
 
-        return Issuer(kept.issuer, Registration(kept.client_id, ""), dpop_key=self._dpop_key(), s256_announced=False)
+        if self._known_issuer is None or self._known_issuer[0] != kept.dpop_key:
+            registration = Registration(kept.client_id, "")
+            issuer = Issuer(kept.issuer, registration, dpop_key=_key_of(kept), s256_announced=False)
+            self._known_issuer = kept.dpop_key, issuer
+        return self._known_issuer[1]
+
+
+def _key_of(kept: StoredSignIn) -> DpopKey | None:
+    if kept.dpop_key is None:
+        return None
+    from proofkey.client.dpop import DpopKey
+
+    return DpopKey.from_bytes(kept.dpop_key)
 
 
 def _path(name: str | None) -> Path | None:
