@@ -37,7 +37,7 @@ class SessionStoreContract:
     """The promises, in the contract's order."""
 
     async def test_a_kept_transaction_is_taken_once(self, store: SessionStore) -> None:
-        await store.keep_transaction(key("t"), "sealed", until=NOON + 1, now=NOON)
+        await store.keep_transaction(key("t"), "sealed", until=NOON + HOUR, now=NOON)
         assert "sealed" == await store.take_transaction(key("t"), now=NOON)
         assert await store.take_transaction(key("t"), now=NOON) is None
 
