@@ -147,6 +147,7 @@ async def test_what_is_kept_is_bounded_and_holds_no_token(issuer: SampleIssuer) 
         ({"active": None}, "access_token_inactive"),
         ({"iss": "https://other.example"}, "introspection_issuer_differs"),
         ({"token_type": "refresh_token"}, "introspection_token_type"),
+        ({"token_use": "refresh_token"}, "access_token_has_another_use"),
         ({"aud": "https://other.example"}, "access_token_audience_differs"),
         ({"aud": None}, "access_token_audience_differs"),
         ({"exp": NOON // SECOND - 30}, "access_token_expired"),

@@ -112,9 +112,6 @@ async def test_a_token_of_typ_jwt_opens_where_that_was_said(issuer: SampleIssuer
         {"at_hash": "h"},
         {"c_hash": "h"},
         {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
-        {"typ": "ID"},
-        {"typ": "Refresh"},
-        {"token_use": "id"},
         {"client_id": AUDIENCE},
         {"azp": AUDIENCE},
         {"aud": [AUDIENCE, "spa"], "azp": "spa"},
@@ -127,7 +124,16 @@ async def test_an_id_token_of_such_an_issuer_does_not_open(issuer: SampleIssuer,
         await server.admit(asking(KEY.sign("JWT", issuer.claims(**changed))))
 
 
-@pytest.mark.parametrize("changed", [{"typ": "Bearer", "azp": "spa"}, {"token_use": "access"}, {"azp": "spa"}])
+@pytest.mark.parametrize("changed", [{"typ": "ID"}, {"typ": "Refresh"}, {"token_use": "id"}, {"token_use": "refresh"}])
+async def test_what_the_issuer_calls_another_token_does_not_open(issuer: SampleIssuer, changed: dict[str, Any]) -> None:
+    server = ResourceServer(TrustedIssuer(issuer.issuer, typ="JWT"), audience=AUDIENCE, clock=Clock())
+    with refused(TokenRejected, "access_token_has_another_use"):
+        await server.admit(asking(KEY.sign("JWT", issuer.claims(**changed))))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"typ": "Bearer", "azp": "spa"}, {"typ": "DPoP"}, {"token_use": "access"}, {"azp": "spa"}]
+)
 async def test_what_such_issuers_add_to_access_tokens_does_no_harm(
     issuer: SampleIssuer, changed: dict[str, Any]
 ) -> None:

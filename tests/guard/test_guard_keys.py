@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from typing import Any
 
 import pytest
@@ -14,8 +14,9 @@ from proofkey.guard.discovery import Discovery
 from proofkey.guard.fetched import COOL_DOWN_FOR, FRESH_FOR, STALE_FOR, Fetched
 from proofkey.guard.keys import IssuerKeys
 from proofkey.guard.steps import run
+from proofkey.protocol.issuer import may_be_of
 from proofkey.protocol.records import HOUR, SECOND
-from tests.guard.asking import asking
+from tests.guard.asking import AUDIENCE, asking
 from tests.guard.sample_issuer import KEY, OTHER_KEY, Clock, SampleIssuer
 from tests.listening import bind, listening, url_of
 from tests.protocol.refusals import refused
@@ -42,7 +43,7 @@ class Keys(IssuerKeys):
 async def settle(keys: IssuerKeys) -> None:
     """Let a fetch in the background end."""
     if keys.fetched._fetch is not None:
-        await keys.fetched._fetch
+        await asyncio.wrap_future(keys.fetched._fetch)
 
 
 async def test_a_thousand_first_requests_at_once_fetch_once(issuer: SampleIssuer) -> None:
@@ -221,6 +222,66 @@ async def test_an_address_that_answers_and_is_not_safe_is_not_asked(issuer: Samp
     with refused(IssuerUnavailable, "issuer_unavailable"):
         await Keys(issuer.issuer, clock=Clock()).verify(issuer.token())
     assert 0 == issuer.fetches()
+
+
+class Catching:
+    """A host that answers every path it does not know with its one page."""
+
+    def __init__(self, inner: SampleIssuer) -> None:
+        self.inner = inner
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if "oauth-authorization-server" not in scope["path"]:
+            await self.inner(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+        await send({"type": "http.response.body", "body": b"<!doctype html><div id=app>"})
+
+
+async def test_a_page_at_the_first_address_of_metadata_hides_nothing() -> None:
+    listener = bind()
+    sample = SampleIssuer(f"{url_of(listener)}/acme/main")
+    with listening(Catching(sample), listener):
+        keys = Keys(sample.issuer, clock=Clock())
+        assert "alice" == (await keys.verify(sample.token()))["sub"]
+
+
+@pytest.mark.parametrize(
+    ("issuer", "address", "expected"),
+    [
+        ("https://login.example", "https://keys.example/jwks", True),
+        ("https://login.example", "http://127.0.0.1:6379/jwks", False),
+        ("https://login.example", "http://localhost/jwks", False),
+        ("http://127.0.0.1:8400/main", "http://localhost:8401/jwks", True),
+        ("http://127.0.0.1:8400/main", "http://login.example/jwks", False),
+    ],
+)
+def test_an_issuer_elsewhere_names_no_address_of_this_machine(issuer: str, address: str, expected: bool) -> None:
+    assert expected == may_be_of(address, issuer)
+
+
+async def test_two_event_loops_share_one_fetch(issuer: SampleIssuer) -> None:
+    issuer.answers_after = 0.2
+    server = ResourceServer(issuer.issuer, audience=AUDIENCE, clock=Clock())
+    request = asking(issuer.token())
+    waiting: list[Awaitable[Any]] = []
+    for _ in range(20):
+        waiting += [server.admit(request), asyncio.to_thread(server.admit_blocking, request)]
+    assert {"alice"} == {access.subject for access in await asyncio.gather(*waiting)}
+    assert 1 == issuer.fetches()
+
+
+def test_a_loop_that_ends_takes_its_fetch_with_it_and_nobody_waits_for_ever(issuer: SampleIssuer) -> None:
+    issuer.answers_after = 0.3
+    server = ResourceServer(issuer.issuer, audience=AUDIENCE, clock=Clock())
+
+    async def begin_and_leave() -> None:
+        asking_once = asyncio.create_task(server.admit(asking(issuer.token())))
+        await asyncio.sleep(0.1)
+        asking_once.cancel()
+
+    asyncio.run(begin_and_leave())
+    assert "alice" == server.admit_blocking(asking(issuer.token())).subject
 
 
 async def test_a_slash_more_is_another_issuer(issuer: SampleIssuer) -> None:

@@ -46,7 +46,7 @@ async def nobody(scope: Any, _receive: Any, _send: Any) -> None:
     ],
 )
 async def test_the_metadata_stand_where_rfc_9728_puts_them(resource: str, path: str) -> None:
-    server = ResourceServer(ISSUERS, audience=resource, scopes_supported=["notes:write", "notes:read"])
+    server = ResourceServer(ISSUERS, audience=resource, scopes_supported="notes:write notes:read")
     guard = Guard(nobody, server, require("notes:read"))
     status, headers, body = await ask(guard, path)
     assert (200, "application/json", "*") == (status, headers["content-type"], headers["access-control-allow-origin"])

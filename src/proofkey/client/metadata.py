@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from proofkey.client.messages import HttpRequest, HttpResponse, ResponseRefused, ServerRefused, printable, read_object
-from proofkey.protocol.issuer import is_safe_address, metadata_addresses
+from proofkey.protocol.issuer import may_be_of, metadata_addresses
 
 _REQUIRED = ("authorization_endpoint", "token_endpoint")
 _ENDPOINTS = (
@@ -86,7 +86,7 @@ def read_metadata(status: int, body: bytes, *, expected_issuer: str, s256_announ
         issuer=expected_issuer,
         names_itself=metadata.get("authorization_response_iss_parameter_supported") is True,
         scopes_supported=_read_scopes(metadata.get("scopes_supported")),
-        **_read_endpoints(metadata),
+        **_read_endpoints(metadata, expected_issuer),
     )
 
 
@@ -127,12 +127,14 @@ def _read_scopes(scopes: object) -> frozenset[str]:
     return frozenset(scope for scope in scopes if isinstance(scope, str)) if isinstance(scopes, list) else frozenset()
 
 
-def _read_endpoints(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _read_endpoints(metadata: Mapping[str, Any], issuer: str) -> dict[str, Any]:
     endpoints = {name: metadata.get(name) for name in _ENDPOINTS}
     for name, url in endpoints.items():
         absent = url is None and name not in _REQUIRED
-        if not absent and not (isinstance(url, str) and is_safe_address(url)):
+        if not absent and not (isinstance(url, str) and may_be_of(url, issuer)):
             raise ResponseRefused(
-                "metadata_endpoint_unusable", "An endpoint is missing, or neither https nor loopback", parameters=[name]
+                "metadata_endpoint_unusable",
+                "An endpoint is missing, or neither https nor on loopback as the issuer is",
+                parameters=[name],
             )
     return endpoints

@@ -48,7 +48,7 @@ def webfinger_request(resource: str) -> HttpRequest:
 
 
 def read_webfinger(status: int, body: bytes, *, expected_resource: str) -> str:
-    """The issuer of *expected_resource* (§2.2.2). Raises `ResponseRefused`.
+    """The issuer of *expected_resource*, which is https (§2.2.2). Raises `ResponseRefused`.
 
     >>> link = '{"rel": "http://openid.net/specs/connect/1.0/issuer", "href": "https://login.example.com"}'
     >>> told = '{"subject": "acct:joe@example.com", "links": [' + link + "]}"
@@ -59,7 +59,7 @@ def read_webfinger(status: int, body: bytes, *, expected_resource: str) -> str:
     if told.get("subject", expected_resource) != expected_resource:
         raise ResponseRefused("webfinger_subject_differs", "The answer is about another identifier")
     issuer = _find_issuer(told.get("links"))
-    if issuer is None or not is_issuer(issuer):
+    if issuer is None or not is_issuer(issuer) or not issuer.startswith("https:"):
         raise ResponseRefused("webfinger_without_issuer", "The host knows no issuer for this identifier")
     return issuer
 

@@ -18,6 +18,8 @@ Claims: TypeAlias = Mapping[str, Any]
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 LEEWAY_FOR = 30 * SECOND
 """How far clocks may differ. A token opens for its own lifetime plus this: 5 min 30 s by default, revoked or not."""
+_ACCESS_TYPES = ("Bearer", "DPoP")
+_ACCESS_USES = ("access", "access_token")
 _FURTHEST = 253_402_300_799
 """9999-12-31T23:59:59Z, in seconds: a NumericDate further away, either way, is no date."""
 
@@ -138,6 +140,13 @@ def check_authentication(access: Access, required: Requirement, *, now: int, lee
     signed_in_at = _moment(access.claims.get("auth_time"))
     if signed_in_at is None or now - signed_in_at > required.max_age_for + leeway_for:
         raise AuthenticationInsufficient("authentication_too_old", "A more recent sign-in is required: see max_age")
+
+
+def check_token_use(claims: Claims) -> None:
+    """Refuse what the issuer itself calls something else: Keycloak by a claim `typ`, Cognito and Hydra by `token_use`."""
+    kind, use = claims.get("typ", "Bearer"), claims.get("token_use", "access")
+    if kind not in _ACCESS_TYPES or use not in _ACCESS_USES:
+        raise TokenRejected("access_token_has_another_use", "The issuer says that this is no access token")
 
 
 def _audiences(aud: Any) -> list[Any]:

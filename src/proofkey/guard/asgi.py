@@ -81,7 +81,7 @@ class Guard:
                 fetching.cancel()
 
 
-def protect(app: App, *, issuer: Issuers, audience: str, scopes: Collection[str] = ()) -> Guard:
+def protect(app: App, *, issuer: Issuers, audience: str, scopes: Collection[str] | str = ()) -> Guard:
     """*app* behind a guard that takes access tokens of *issuer* (one or several) for *audience* that hold every one of *scopes*.
 
     Several guards of one API share a `ResourceServer` by `Guard(app, server, require(…))`.
@@ -92,8 +92,9 @@ def protect(app: App, *, issuer: Issuers, audience: str, scopes: Collection[str]
     >>> TestClient(app).get("/notes").headers["www-authenticate"]
     'Bearer realm="...", scope="notes:read", resource_metadata="...'
     """
-    server = ResourceServer(issuer, audience=audience, scopes_supported=scopes)
-    return Guard(app, server, require(scopes))
+    required = require(scopes)
+    server = ResourceServer(issuer, audience=audience, scopes_supported=required.scopes)
+    return Guard(app, server, required)
 
 
 def access_of(scope: Scope) -> Access:

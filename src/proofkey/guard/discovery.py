@@ -1,6 +1,6 @@
 """Asking an issuer: its metadata, its keys, and what it knows of a token (RFC 8414, RFC 7517 §5, RFC 7662).
 
-1. The metadata must name the issuer to the byte; addresses are https, or http on loopback.
+1. The metadata must name the issuer to the byte; addresses are https, or http on loopback where the issuer is there.
 2. Answers are bounded in size and time, redirects are not followed, compression is not undone.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from proofkey import jose
 from proofkey.guard.fetched import AnswerUnusable
-from proofkey.protocol.issuer import is_issuer, is_safe_address, metadata_addresses
+from proofkey.protocol.issuer import is_issuer, may_be_of, metadata_addresses
 
 if TYPE_CHECKING:
     import httpx2
@@ -38,15 +38,25 @@ class Discovery:
 
     async def read_endpoint(self, name: str) -> str:
         """The address of *name*, by the first metadata of the issuer that have it. Raises `AnswerUnusable`."""
+        why = f"there are no metadata under the issuer that have {name}"
         for address in metadata_addresses(self.issuer):
-            status, metadata = await self.ask("GET", address)
+            try:
+                status, metadata = await self.ask("GET", address)
+            except AnswerUnusable as unusable:  # many hosts answer every path with a page
+                why = str(unusable)
+                continue
             if status != 200:
                 continue
             if metadata.get("issuer") != self.issuer:
                 raise AnswerUnusable("the metadata name another issuer (RFC 8414 section 3.3)")
             if name in metadata:
-                return _check_address(metadata[name], name)
-        raise AnswerUnusable(f"there are no metadata under the issuer that have {name}")
+                return self._check_address(metadata[name], name)
+        raise AnswerUnusable(why)
+
+    def _check_address(self, address: Any, name: str) -> str:
+        if not isinstance(address, str) or not may_be_of(address, self.issuer):
+            raise AnswerUnusable(f"{name} is neither https nor on loopback, as the issuer is")
+        return address
 
     async def read_keys(self) -> jose.KeySet:
         """The issuer's public keys. Raises `AnswerUnusable`."""
@@ -77,12 +87,6 @@ class Discovery:
             verify=self._tls, timeout=5.0, trust_env=not self.issuer.startswith("http:")
         )
         return client
-
-
-def _check_address(address: Any, name: str) -> str:
-    if not isinstance(address, str) or not is_safe_address(address):
-        raise AnswerUnusable(f"{name} is neither https nor on loopback")
-    return address
 
 
 def _import_httpx2() -> Any:

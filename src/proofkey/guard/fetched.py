@@ -7,13 +7,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from proofkey.guard.steps import Steps
+from proofkey.guard.steps import Steps, arrival, begin
 from proofkey.protocol.errors import TemporarilyUnavailable
 from proofkey.protocol.records import HOUR, MINUTE, SECOND
 
@@ -63,7 +64,8 @@ class Fetched(Generic[T]):
         self._fetched_at = 0
         self._failures = 0
         self._rest_until = 0
-        self._fetch: asyncio.Task[None] | None = None
+        self._fetch: Future[None] | None = None
+        self._fetch_in = 0
 
     def current(self) -> Steps[T]:
         """What is young enough to serve. Raises `IssuerUnavailable`."""
@@ -96,7 +98,7 @@ class Fetched(Generic[T]):
         """Wait for the fetch under way, or for a new one where there may be one."""
         fetch = self._begin()
         if fetch is not None:
-            await asyncio.shield(fetch)
+            await arrival(fetch)
 
     async def _start(self) -> None:
         self._begin()
@@ -107,29 +109,34 @@ class Fetched(Generic[T]):
     def _rest_left(self) -> int:
         return max(SECOND, self._rest_until - self._clock())
 
-    def _begin(self) -> asyncio.Task[None] | None:
-        """The fetch under way, begun where there is none; one that a fork or a closed loop cut off does not count."""
-        loop = asyncio.get_running_loop()
-        if self._fetch is not None and self._fetch.get_loop() is not loop:
+    def _begin(self) -> Future[None] | None:
+        """The fetch under way, begun where there is none; one that a fork cut off does not count."""
+        if self._fetch_in != os.getpid():
             self._fetch = None
         if self._fetch is None and self._may_fetch():
-            self._fetch = loop.create_task(self._run())
+            self._fetch_in = os.getpid()
+            self._fetch = begin(self._run())
         return self._fetch
 
     async def _run(self) -> None:
         try:
+            rest_for = await self._ask_once()
+            self._rest_until = self._clock() + rest_for
+        finally:
+            self._fetch = None
+
+    async def _ask_once(self) -> int:
+        """How long to rest afterwards."""
+        try:
             self._kept = await self._ask()
         except AnswerUnusable as failure:
             _log.warning("%s not fetched: %s", self._what, failure)
-            rest_for = self._count_failure()
+            return self._count_failure()
         except Exception:  # a bug, which must not turn every request into a fetch
             _log.exception("%s not fetched", self._what)
-            rest_for = self._count_failure()
-        else:
-            self._failures, self._fetched_at, rest_for = 0, self._clock(), COOL_DOWN_FOR
-        finally:
-            self._fetch = None
-        self._rest_until = self._clock() + rest_for
+            return self._count_failure()
+        self._failures, self._fetched_at = 0, self._clock()
+        return COOL_DOWN_FOR
 
     def _count_failure(self) -> int:
         self._failures += 1

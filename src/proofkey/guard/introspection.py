@@ -7,19 +7,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from proofkey.guard.access import TokenRejected
+from proofkey.guard.access import TokenRejected, check_token_use
 from proofkey.guard.discovery import Discovery
 from proofkey.guard.fetched import AnswerUnusable, Fetched, IssuerUnavailable
-from proofkey.guard.steps import Steps
+from proofkey.guard.steps import Steps, arrival, begin
 from proofkey.protocol.records import MINUTE, SECOND
 
 INACTIVE_FOR = 10 * SECOND
@@ -67,8 +68,8 @@ class Introspector:
         self._clock = clock
         self._active = _Memory(introspection.max_kept, introspection.kept_for)
         self._inactive = _Memory(introspection.max_kept, INACTIVE_FOR)
-        self._asking: dict[bytes, asyncio.Task[dict[str, Any]]] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._asking: dict[bytes, Future[dict[str, Any]]] = {}
+        self._process = 0
         self._rest_until = 0
 
     @property
@@ -100,9 +101,8 @@ class Introspector:
 
     async def _told(self, token: str, digest: bytes, endpoint: str) -> dict[str, Any]:
         """The answer to the question under way about *token*, or to a new one."""
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:  # a fork, or a closed loop, cut off what was under way
-            self._loop, self._asking = loop, {}
+        if self._process != os.getpid():  # a fork cut off what was under way
+            self._process, self._asking = os.getpid(), {}
         known = self._find(digest)
         if known is not None:  # answered to another thread since this one looked
             return known
@@ -110,14 +110,9 @@ class Introspector:
         if asking is None:
             if len(self._asking) >= MAX_ASKING or 0 < self._rest_until - self._clock() <= REST_FOR:
                 raise IssuerUnavailable("introspection_resting", retry_for=REST_FOR)
-            asking = self._asking[digest] = loop.create_task(self._ask(token, digest, endpoint))
-            asking.add_done_callback(lambda done: self._forget(digest, done))
-        return await asyncio.shield(asking)
-
-    def _forget(self, digest: bytes, done: asyncio.Task[dict[str, Any]]) -> None:
-        self._asking.pop(digest, None)
-        if not done.cancelled():
-            done.exception()  # whoever asked may have gone away; nobody else need hear of it
+            asking = self._asking[digest] = begin(self._ask(token, digest, endpoint))
+            asking.add_done_callback(lambda _: self._asking.pop(digest, None))
+        return await arrival(asking)
 
     async def _ask(self, token: str, digest: bytes, endpoint: str) -> dict[str, Any]:
         status: int | None = None
@@ -163,6 +158,7 @@ def read_answer(answer: Mapping[str, Any], issuer: str, counts_until: int) -> di
         )
     if str(answer.get("token_type", "bearer")).lower() not in _TYPES:
         raise TokenRejected("introspection_token_type", "The issuer says that this is no access token")
+    check_token_use(answer)
     subject = answer.get("username") or answer.get("client_id")
     filled = {"iss": issuer, "exp": counts_until // SECOND, "sub": subject}
     return filled | {name: value for name, value in answer.items() if value is not None}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from proofkey import jose
-from proofkey.guard.access import TokenRejected
+from proofkey.guard.access import TokenRejected, check_token_use
 from proofkey.guard.discovery import Discovery
 from proofkey.guard.fetched import Fetched
 from proofkey.guard.steps import Steps
@@ -67,10 +67,10 @@ class IssuerKeys:
 
 def _check_purpose(claims: Mapping[str, Any]) -> None:
     """Refuse what is recognizably no access token, of issuers whose `typ` does not say."""
-    purpose = claims.get("typ", "Bearer"), claims.get("token_use", "access")  # what Keycloak and Cognito add
+    check_token_use(claims)
     client = claims.get("azp", claims.get("client_id"))
     is_for_client = client is not None and client in (claims.get("aud"), *_listed(claims.get("aud")))
-    if is_for_client or purpose != ("Bearer", "access") or any(name in claims for name in _OF_OTHER_TOKENS):
+    if is_for_client or any(name in claims for name in _OF_OTHER_TOKENS):
         raise TokenRejected(
             "access_token_is_another_token", "This is an ID token or another token of the issuer, and no access token"
         )

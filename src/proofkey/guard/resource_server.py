@@ -18,7 +18,7 @@ from proofkey.guard.challenge import Answer, Challenges, render_refusal
 from proofkey.guard.fetched import wall_clock
 from proofkey.guard.metadata import is_resource, metadata_path, origin_of, render_metadata
 from proofkey.guard.request import BEARER, ApiRequest, parse_credentials, scheme_of
-from proofkey.guard.requirement import NOTHING, Requirement
+from proofkey.guard.requirement import NOTHING, Requirement, require
 from proofkey.guard.steps import Steps, run, run_blocking
 from proofkey.guard.trust import Issuers, Trust
 from proofkey.protocol.errors import OAuthError
@@ -47,7 +47,7 @@ class ResourceServer:
         audience: str,
         resource: str | None = None,
         public_url: str | None = None,
-        scopes_supported: Collection[str] = (),
+        scopes_supported: Collection[str] | str = (),
         realm: str | None = None,
         bindings: Iterable[Binding] = (),
         leeway_for: int = LEEWAY_FOR,
@@ -62,7 +62,7 @@ class ResourceServer:
         self._metadata_path = None if self.resource is None else metadata_path(self.resource)
         self._bindings = {binding.confirmation: binding for binding in bindings}
         self._public_url = self._choose_public_url(public_url)
-        self._scopes_supported = tuple(scopes_supported)
+        self._scopes_supported = require(scopes_supported).scopes
         self._leeway_for = leeway_for
         self._clock = clock
         self._challenges = Challenges(realm or audience, self._schemes(), self._metadata_url())

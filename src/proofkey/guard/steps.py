@@ -2,9 +2,11 @@
 
 1. Steps are plain code. Where an answer must come from outside they yield a function that returns an awaitable, and are
    sent its result; what it raises is raised in them.
-2. `run` awaits on the caller's event loop. `run_blocking` waits on one loop in a thread of its own, started when something
+2. `run` awaits on the caller's event loop. `run_blocking` waits on the guard's own, in a thread started when something
    first has to be waited for; steps with everything at hand never leave the calling thread.
-3. A forked process starts a loop of its own: threads do not survive a fork.
+3. What several callers may wait for at once runs on the guard's own loop (`begin`), whoever asked first: no caller's loop,
+   ended, cancelled or out of threads, keeps the others waiting.
+4. A forked process starts a loop of its own: threads do not survive a fork.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from concurrent.futures import Future
 from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -53,6 +56,16 @@ def run_blocking(steps: Steps[T]) -> T:
     except StopIteration as done:
         result: T = done.value
         return result
+
+
+def begin(work: Coroutine[Any, Any, T]) -> Future[T]:
+    """*work*, begun on the guard's own loop."""
+    return asyncio.run_coroutine_threadsafe(work, _background_loop())
+
+
+async def arrival(begun: Future[T]) -> T:
+    """What *begun* work comes to. Who stops waiting stops nobody else."""
+    return await asyncio.shield(asyncio.wrap_future(begun))
 
 
 async def _awaited(wait: Wait) -> Any:

@@ -70,7 +70,7 @@ class Guard:
         return self._app(environ, start if access.answer_headers else start_response)
 
 
-def protect(app: WSGIApplication, *, issuer: Issuers, audience: str, scopes: Collection[str] = ()) -> Guard:
+def protect(app: WSGIApplication, *, issuer: Issuers, audience: str, scopes: Collection[str] | str = ()) -> Guard:
     """*app* behind a guard that takes access tokens of *issuer* for *audience* that hold every one of *scopes*.
 
     >>> def app(environ, start_response):
@@ -78,8 +78,9 @@ def protect(app: WSGIApplication, *, issuer: Issuers, audience: str, scopes: Col
     ...     return []
     >>> app = protect(app, issuer=ISSUER, audience=AUDIENCE, scopes=["notes:read"])
     """
-    server = ResourceServer(issuer, audience=audience, scopes_supported=scopes)
-    return Guard(app, server, require(scopes))
+    required = require(scopes)
+    server = ResourceServer(issuer, audience=audience, scopes_supported=required.scopes)
+    return Guard(app, server, required)
 
 
 def access_of(environ: WSGIEnvironment) -> Access:

@@ -30,6 +30,14 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def may_be_of(url: str, issuer: str) -> bool:
+    """True where *url* may be an address that *issuer* names: https, or http on loopback where the issuer itself is there.
+
+    An issuer elsewhere that names an address of this machine would have us ask our own services for it (RFC 8414 §2).
+    """
+    return is_safe_address(url) and (url.startswith("https:") or issuer.startswith("http:"))
+
+
 def is_issuer(url: str) -> bool:
     """True where *url* can be an issuer identifier (RFC 8414 §2)."""
     return is_safe_address(url) and "?" not in url and "#" not in url
