@@ -40,6 +40,8 @@ LIBRARIES = {
     "oidc_client_ts": "oidc-client-ts",
     "oauth4webapi": "oauth4webapi",
 }
+SETTLING = 300
+"""Milliseconds a page stands before a run begins, as it does before a person clicks."""
 SCOPE = "openid profile email notes:read"
 PASSWORD = "correct-horse-battery"
 API = "https://api.example"
@@ -115,6 +117,7 @@ def time_once(page: Page, origin: Origin) -> float:
     devtools.send("Storage.clearDataForOrigin", {"origin": origin.url, "storageTypes": "indexeddb"})
     devtools.detach()
     page.evaluate("sessionStorage.clear()")
+    page.wait_for_timeout(SETTLING)  # else some runs, at random, pay for a process that the browser is still starting
     page.evaluate("void go()")
     page.wait_for_function("globalThis.taken > 0", polling=20)
     taken: float = page.evaluate("taken")
