@@ -16,7 +16,7 @@ const entries = ["index", "worker", "dpop", "exchange", "react"];
 const ours = {
   turn: "n", known: "k", secret: "s", idToken: "i", refreshToken: "r", endpoint: "e", sealed: "c", life: "l", givenAt: "g",
   accessToken: "a", verifier: "v", adopt: "A", tell: "T", hear: "H", signOut: "O", current: "C", enter: "E", jwks: "j",
-  issRequired: "q", saved: "S", settled: "Q",
+  issRequired: "q", saved: "S", settled: "Q", until: "u",
 };
 
 // Entries beside the core throw the core's own errors, so that `instanceof` holds.

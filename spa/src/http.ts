@@ -9,8 +9,6 @@ export interface Answer {
   body?: Record<string, unknown>;
   /** `DPoP-Nonce` (RFC 9449 §8), where the issuer lets the page read it. */
   nonce?: string | null;
-  /** `Retry-After` in seconds, where it is readable. */
-  after?: number;
 }
 
 const PATIENCE = 6_000; // below the 10 s in which an issuer repeats a lost answer to a refresh
@@ -21,7 +19,6 @@ const LARGEST = 1e6;
  * permission first (CORS preflight), so it leaves at once.
  */
 export const ask = async (url: string, init: RequestInit = {}): Promise<Answer> => {
-  let after = 0;
   try {
     const response = await fetch(url, {
       method: init.body ? "POST" : "GET",
@@ -31,14 +28,13 @@ export const ask = async (url: string, init: RequestInit = {}): Promise<Answer> 
       ...init,
     });
     const { status, headers } = response;
-    after = +headers.get("retry-after")!;
     if (status < 500 && status !== 429 && +headers.get("content-length")! < LARGEST) {
       return { status, body: await response.json(), nonce: headers.get("dpop-nonce") };
     }
   } catch {
     // Offline, blocked, too late, cut off, not JSON.
   }
-  return { status: 0, after };
+  return { status: 0 };
 };
 
 /** *parameters* behind *others*; an array is sent as several (RFC 8707 §2), undefined and empty not at all. */

@@ -82,11 +82,11 @@ export const verifyIdToken = async (
   if (!idToken) throw new ProofkeyError("id_token_missing");
   const claims = readClaims(idToken, expected);
   const [header, payload, signature] = idToken.split(".");
-  const named = decode(header);
+  const { alg, kid } = decode(header);
   const signed = new TextEncoder().encode(header + "." + payload);
   for (const again of [false, true]) {
     for (const one of await findKeys(again)) {
-      const isMeant = one.alg === named.alg && (!named.kid || one.kid === named.kid);
+      const isMeant = one.alg === alg && (!kid || one.kid === kid);
       if (isMeant && one.key && (await crypto.subtle.verify(one, one.key, fromBase64url(signature!), signed))) return claims;
     }
   }

@@ -18,9 +18,23 @@ export const findKeys = async (issuer: Issuer, again?: boolean): Promise<Key[]> 
   return issuer.jwks;
 };
 
-/** Finds out about the issuer that the options name: once; again after a failure. */
+const KEPT = "proofkey:"; // a marker has the client behind it
+const KEPT_FOR = 300_000;
+
+/**
+ * Finds out about the issuer that the options name: once; again after a failure. What was found serves the pages of the next
+ * five minutes: a login leaves at once.
+ */
 export const discovering = ({ issuer, endpoints }: ClientOptions): (() => Promise<Issuer>) => {
-  let known: Issuer | undefined = endpoints;
-  return async () =>
-    (known ??= readMetadata(await ask(safe(issuer.replace(/\/$/, "") + "/.well-known/openid-configuration")), issuer));
+  let known: (Issuer & { until: number }) | null = endpoints
+    ? { ...endpoints, until: Infinity }
+    : JSON.parse(localStorage[KEPT + issuer] ?? null);
+  return async () => {
+    if (!known || known.until < Date.now()) {
+      const answer = await ask(safe(issuer.replace(/\/$/, "") + "/.well-known/openid-configuration"));
+      known = { ...readMetadata(answer, issuer), until: Date.now() + KEPT_FOR };
+      localStorage[KEPT + issuer] = JSON.stringify(known);
+    }
+    return known;
+  };
 };

@@ -72,7 +72,7 @@ export const openLogin = (
 
   /** Trade the code in *url* for tokens. Nothing is awaited before the request is on its way; keys come meanwhile. */
   const redeem = async (url: string, state: string, spent: Transaction): Promise<LoginResult> => {
-    const { target, verifier, nonce, key = "", maxAge } = spent;
+    const { target, verifier, nonce, key, maxAge } = spent;
     const issuer = spent.issuer!;
     const endpoint = issuer.token_endpoint;
     const issRequired = issuer.authorization_response_iss_parameter_supported;
@@ -91,7 +91,7 @@ export const openLogin = (
     const idToken = body.id_token as string;
     const user = await verifyIdToken(idToken, { ...options, nonce, maxAge }, (again) => (again ? prepare(again) : keys));
     const known = { id: mintSessionId(name), turn: 0, idToken, endpoint, user };
-    session.enter(known, key, readAccessToken(body), body.refresh_token as string | undefined);
+    session.enter(known, key!, readAccessToken(body), body.refresh_token as string | undefined);
     return { target, user };
   };
 
@@ -120,7 +120,7 @@ export const openLogin = (
   const login = async (asked: LoginOptions = {}): Promise<LoginResult> => {
     const state = mint();
     // Before anything is awaited, or the browser takes it for an advertisement.
-    const opened = asked.popup && open("about:blank", state, "width=480,height=720");
+    const opened = asked.popup && open("about:blank", state, "width=600,height=600");
     if (!opened) {
       if (asked.popup === true) throw new ProofkeyError("popup_blocked");
       location.assign(await begin({ ...asked, popup: false }, state));

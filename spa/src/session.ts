@@ -151,9 +151,8 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
 
   /** Refresh until there is an answer; called by whoever holds the lock. */
   const refresh = async (key: string, fresh: () => AccessToken | null): Promise<AccessToken> => {
-    let after = 0;
     for (const pause of RETRIES) {
-      const heard = pause && (await hear(fresh, after * 1e3 || pause));
+      const heard = pause && (await hear(fresh, pause));
       if (heard) return heard;
       const { id, turn, endpoint } = here;
       if (!id) break;
@@ -174,9 +173,8 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
         const handed = { ...known!, user: readUser(tokens.id_token, known!.user), key, token: readAccessToken(tokens) };
         share(handed);
         return handed.token;
-      } else {
-        after = said.after!;
-        if (status || after > 9) readTokens(said, prover.type);
+      } else if (status) {
+        readTokens(said, prover.type); // refuses
       }
     }
     throw new ProofkeyError(here.id ? "unavailable" : "login_required");
