@@ -124,6 +124,7 @@ IMPURE_PLACES = (
     "server.local_ca",
     "guard.fetched",
     "client.answer",
+    "client.http",
     "client.issuer",
     "client.lock",
     "client.loopback",

@@ -236,12 +236,20 @@ def test_a_token_response_is_read() -> None:
         (200, b'{"token_type": "Bearer", "access_token": ""}', "tokens_malformed"),
         (200, b'{"token_type": "Bearer", "access_token": "a", "expires_in": "300"}', "tokens_malformed"),
         (200, b'{"token_type": "Bearer", "access_token": "a", "expires_in": true}', "tokens_malformed"),
+        (200, b'{"token_type": "Bearer", "access_token": "a", "expires_in": -1}', "tokens_malformed"),
+        (200, b'{"token_type": "Bearer", "access_token": "a", "expires_in": 1e30}', "tokens_malformed"),
         (200, b'{"token_type": "Bearer", "access_token": "a", "id_token": {}}', "tokens_malformed"),
     ],
 )
 def test_what_is_no_token_response_is_refused(status: int, body: bytes, reason: str) -> None:
     with refused(ResponseRefused, reason):
         read_tokens(status, body)
+
+
+def test_what_a_token_response_may_say_oddly_is_understood() -> None:
+    odd = b'{"access_token": "a", "token_type": "BEARER", "expires_in": 299.5, "refresh_token": "", "scope": ""}'
+    tokens = read_tokens(200, odd)
+    assert (299, None, None) == (tokens.expires_in, tokens.refresh_token, tokens.scope)
 
 
 def test_whoever_proved_possession_takes_no_bearer_token() -> None:
@@ -378,6 +386,8 @@ def test_a_refreshed_id_token_is_about_the_same_person_and_needs_no_nonce() -> N
             expected_issuer=ISSUER,
             expected_client_id="native",
             expected_subject="alice",
+            expected_nonce="n",
+            access_token="the-access-token",
             now=NOON,
         )
 
@@ -386,6 +396,11 @@ def test_a_refreshed_id_token_is_about_the_same_person_and_needs_no_nonce() -> N
         check_refreshed(sub="bob")
     with refused(IdTokenRefused, "id_token_expired"):
         check_refreshed(exp=NOON_S - 60)
+    check_refreshed(exp=NOON_S + 0.5, at_hash=jose.left_half_hash("the-access-token"), nonce="n")
+    with refused(IdTokenRefused, "id_token_at_hash_differs"):
+        check_refreshed(at_hash=jose.left_half_hash("another"))
+    with refused(IdTokenRefused, "id_token_nonce_of_another"):
+        check_refreshed(nonce="of-another")
 
 
 def test_every_client_refusal_ends_with_its_slug() -> None:

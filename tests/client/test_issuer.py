@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -16,7 +17,15 @@ from proofkey.client.conversation import Conversation, Done, advance
 from proofkey.client.http import AsyncNetwork, Network
 from proofkey.client.id_token import IdTokenRefused
 from proofkey.client.issuer import Issuer
-from proofkey.client.messages import Claims, HttpRequest, HttpResponse, Registration, ResponseRefused, ServerRefused
+from proofkey.client.messages import (
+    Claims,
+    HttpRequest,
+    HttpResponse,
+    NoAnswer,
+    Registration,
+    ResponseRefused,
+    ServerRefused,
+)
 from proofkey.client.protocol import PendingLogin, Tokens, read_callback, read_form_post, read_tokens
 from proofkey.jose import SigningKey, generate_key, jwk_set, left_half_hash
 from proofkey.seal import encode_base64url
@@ -355,30 +364,26 @@ def test_at_hash_is_held_to_the_algorithm_that_the_id_token_is_signed_under() ->
                 redeem(script, issuer, pending)()
 
 
-def test_an_issuer_that_just_failed_is_left_alone_for_a_second() -> None:
+def test_an_issuer_that_just_failed_is_left_alone_for_a_moment() -> None:
     clock, script = Clock(), Script(jwks={"keys": "none"})
     issuer = Issuer(HOME, REGISTRATION, clock=clock)
-    script.run(issuer.discover())
     for _ in range(20):
-        with pytest.raises(ResponseRefused):
+        with refused(ResponseRefused, "keys_malformed"):
             script.run(issuer.verify("a.b.c"))
     assert 1 == script.asked.count("/jwks")
-    with refused(ResponseRefused, "issuer_resting"):
-        script.run(issuer.verify("a.b.c"))
-    clock.now += 1_000
+    clock.now += 100
     with refused(ResponseRefused, "keys_malformed"):
         script.run(issuer.verify("a.b.c"))
+    assert 2 == script.asked.count("/jwks")
 
 
 def test_a_request_that_cannot_be_sent_counts_as_a_failure() -> None:
-    clock = Clock()
-    issuer = Issuer(HOME, REGISTRATION, clock=clock)
-    conversation = issuer.discover()
-    advance(conversation, None)
-    with pytest.raises(ResponseRefused, match="server_unreachable"):
-        advance(conversation, ResponseRefused("server_unreachable", "Nobody answers"))
-    with refused(ResponseRefused, "issuer_resting"):
-        advance(issuer.discover(), None)
+    issuer = Issuer(HOME, REGISTRATION, clock=Clock())
+    first, second = issuer.discover(), issuer.discover()
+    advance(first, None)
+    for conversation in (first, second):
+        with refused(NoAnswer, "server_unreachable"):
+            advance(conversation, NoAnswer("server_unreachable", "Nobody answers"))
 
 
 class Counting:
@@ -414,3 +419,43 @@ async def test_whoever_gives_up_takes_the_answer_from_nobody_else() -> None:
             first.cancel()
             assert 503 == (await second).status
     assert 1 == counting.asked
+
+
+class Dripping:
+    """A server that sends one byte now and then, for ever."""
+
+    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(100):
+            await send({"type": "http.response.body", "body": b" ", "more_body": True})
+            await asyncio.sleep(0.05)
+
+
+async def test_an_answer_that_only_drips_is_given_up() -> None:
+    with listening(Dripping(), bind()) as url:
+        request = HttpRequest("GET", f"{url}/keys")
+        async with AsyncNetwork(url, timeout=0.3) as network:
+            with refused(NoAnswer, "server_unreachable"):
+                await network.send(request)
+        with Network(url, timeout=0.3) as network, refused(NoAnswer, "answer_too_slow"):
+            network.send(request)
+
+
+def test_an_authority_that_is_gone_is_said_so(tmp_path: Path) -> None:
+    with refused(ResponseRefused, "ca_file_unreadable"):
+        Network(HOME, ca_file=tmp_path / "ca.pem")
+
+
+async def test_plain_http_asks_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch, dev: DevServer) -> None:
+    silent = Counting()
+    with listening(silent, bind()) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        issuer = Issuer(dev.issuer, REGISTRATION)
+        with Network(dev.issuer) as network:
+            await asyncio.to_thread(network.run, issuer.discover())
+        async with AsyncNetwork(dev.issuer) as asking:
+            await asking.run(Issuer(dev.issuer, REGISTRATION).discover())
+    assert 0 == silent.asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -11,19 +12,19 @@ from urllib.parse import urlsplit
 import httpx2
 
 from proofkey.client.conversation import Conversation, advance
-from proofkey.client.messages import HttpRequest, HttpResponse, ResponseRefused
+from proofkey.client.messages import HttpRequest, HttpResponse, NoAnswer, ResponseRefused
 
 Answer = TypeVar("Answer")
 MAX_RESPONSE = 1_048_576
 TIMEOUT = 15.0
-"""Seconds to wait for a connection, and for each next piece of an answer."""
+"""Seconds that one exchange may take."""
 
 
 class Network:
     """Connections to one issuer, kept open between requests. *ca_file* is trusted beside nothing else.
 
-    *timeout* is in seconds, for a connection and for each next piece of an answer. Proxies of the environment are used for
-    https alone: plain http stays on this machine.
+    *timeout* is in seconds: for a connection, for an answer's head, and for all of its body. Proxies of the environment are
+    used for https alone: plain http stays on this machine.
 
     >>> with Network(ISSUER) as network:
     ...     network.send(metadata_requests(ISSUER)[0]).status
@@ -32,12 +33,17 @@ class Network:
 
     def __init__(self, issuer: str, *, ca_file: Path | None = None, timeout: float = TIMEOUT) -> None:
         self._client = httpx2.Client(verify=_trusting(ca_file), timeout=timeout, trust_env=issuer.startswith("https:"))
+        self._timeout = timeout
 
     def __enter__(self) -> Network:
         """Itself, to be closed at the end of the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Close all connections."""
+        self.close()
+
+    def close(self) -> None:
         """Close all connections."""
         self._client.close()
 
@@ -47,9 +53,17 @@ class Network:
             with self._client.stream(
                 request.method, request.url, headers=list(request.headers), content=request.body
             ) as answer:
-                return HttpResponse(answer.status_code, dict(answer.headers), _read_bounded(answer))
+                return HttpResponse(answer.status_code, dict(answer.headers), self._read(answer))
         except httpx2.HTTPError as failure:
             raise _no_answer(request.url, failure) from failure
+
+    def _read(self, answer: httpx2.Response) -> bytes:
+        body, until = bytearray(), time.monotonic() + self._timeout
+        for chunk in answer.iter_bytes():
+            _append(body, chunk)
+            if time.monotonic() > until:
+                raise NoAnswer("answer_too_slow", "The server's answer does not come to its end in time")
+        return bytes(body)
 
     def run(self, conversation: Conversation[Answer]) -> Answer:
         """Hold *conversation* to its end: what it returns, or what it or `send` raises."""
@@ -78,10 +92,11 @@ class AsyncNetwork:
     True
     """
 
-    def __init__(self, issuer: str, *, ca_file: Path | None = None) -> None:
+    def __init__(self, issuer: str, *, ca_file: Path | None = None, timeout: float = TIMEOUT) -> None:
         self._client = httpx2.AsyncClient(
-            verify=_trusting(ca_file), timeout=TIMEOUT, trust_env=issuer.startswith("https:")
+            verify=_trusting(ca_file), timeout=timeout, trust_env=issuer.startswith("https:")
         )
+        self._timeout = timeout
         self._asking: dict[str, asyncio.Task[HttpResponse]] = {}
 
     async def __aenter__(self) -> AsyncNetwork:
@@ -113,14 +128,17 @@ class AsyncNetwork:
 
     async def _exchange(self, request: HttpRequest) -> HttpResponse:
         try:
-            async with self._client.stream(
-                request.method, request.url, headers=list(request.headers), content=request.body
-            ) as answer:
+            async with (
+                asyncio.timeout(self._timeout),
+                self._client.stream(
+                    request.method, request.url, headers=list(request.headers), content=request.body
+                ) as answer,
+            ):
                 body = bytearray()
                 async for chunk in answer.aiter_bytes():
                     _append(body, chunk)
                 return HttpResponse(answer.status_code, dict(answer.headers), bytes(body))
-        except httpx2.HTTPError as failure:
+        except (httpx2.HTTPError, TimeoutError) as failure:
             raise _no_answer(request.url, failure) from failure
 
     async def run(self, conversation: Conversation[Answer]) -> Answer:
@@ -138,31 +156,29 @@ class AsyncNetwork:
 
 
 def _trusting(ca_file: Path | None) -> ssl.SSLContext | bool:
-    return True if ca_file is None else ssl.create_default_context(cafile=ca_file)
+    try:
+        return True if ca_file is None else ssl.create_default_context(cafile=ca_file)
+    except OSError as failure:
+        raise ResponseRefused(
+            "ca_file_unreadable", "The file of the authority cannot be read", detail=str(failure)
+        ) from None
 
 
-def _no_answer(url: str, failure: httpx2.HTTPError) -> ResponseRefused:
+def _no_answer(url: str, failure: Exception) -> NoAnswer:
     """The refusal in place of an answer; it names where we asked, and nothing of the query."""
     parts = urlsplit(url)
     address, detail = f"{parts.scheme}://{parts.netloc}", f"{type(failure).__name__}: {failure}"
     if "CERTIFICATE_VERIFY_FAILED" in str(failure):
-        return ResponseRefused(
+        return NoAnswer(
             "certificate_not_trusted",
             "The certificate is not trusted (name its authority with --ca-file)",
             parameters=[address],
             detail=detail,
         )
-    return ResponseRefused("server_unreachable", "Nobody answers (is it running?)", parameters=[address], detail=detail)
-
-
-def _read_bounded(answer: httpx2.Response) -> bytes:
-    body = bytearray()
-    for chunk in answer.iter_bytes():
-        _append(body, chunk)
-    return bytes(body)
+    return NoAnswer("server_unreachable", "Nobody answers (is it running?)", parameters=[address], detail=detail)
 
 
 def _append(body: bytearray, chunk: bytes) -> None:
     if len(body) + len(chunk) > MAX_RESPONSE:
-        raise ResponseRefused("response_too_long", "The server's answer has no end")
+        raise NoAnswer("response_too_long", "The server's answer has no end")
     body += chunk

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from proofkey import jose
 from proofkey.client.messages import Claims, ResponseRefused
+from proofkey.protocol.numeric_date import read_numeric_date
 from proofkey.protocol.records import SECOND
 
 LEEWAY_FOR = 60 * SECOND
@@ -35,9 +34,7 @@ def check_id_token(
     if expected_nonce is not None and claims.get("nonce") != expected_nonce:
         raise IdTokenRefused("id_token_nonce_differs", "nonce of the ID token is not the one of this login")
     _check_times(claims, now, leeway_for)
-    at_hash = claims.get("at_hash")
-    if at_hash is not None and access_token is not None and at_hash != jose.left_half_hash(access_token, alg):
-        raise IdTokenRefused("id_token_at_hash_differs", "at_hash of the ID token is of another access token")
+    _check_at_hash(claims, access_token, alg)
     return subject
 
 
@@ -47,10 +44,20 @@ def check_refreshed_id_token(
     expected_issuer: str,
     expected_client_id: str,
     expected_subject: str,
+    expected_nonce: str | None = None,
     now: int,
+    access_token: str | None = None,
+    alg: str = "ES256",
     leeway_for: int = LEEWAY_FOR,
 ) -> None:
-    """An ID token that came with a refresh is about the same person (OpenID Connect Core §12.2)."""
+    """An ID token that came with a refresh is about the same person (OpenID Connect Core §12.2).
+
+    It need not hold a nonce; one that is there is *expected_nonce*, of the sign-in, where that is known.
+    """
+    nonce = claims.get("nonce")
+    if nonce is not None and expected_nonce is not None and nonce != expected_nonce:
+        raise IdTokenRefused("id_token_nonce_of_another", "nonce of the refreshed ID token is of another sign-in")
+    _check_at_hash(claims, access_token, alg)
     if _check_about(claims, expected_issuer, expected_client_id) != expected_subject:
         raise IdTokenRefused("id_token_subject_differs", "sub of the refreshed ID token is another person")
     _check_times(claims, now, leeway_for)
@@ -70,7 +77,7 @@ def _check_about(claims: Claims, expected_issuer: str, expected_client_id: str) 
 
 
 def _check_times(claims: Claims, now: int, leeway_for: int) -> None:
-    expires_at, issued_at = _moment(claims.get("exp")), _moment(claims.get("iat"))
+    expires_at, issued_at = read_numeric_date(claims.get("exp")), read_numeric_date(claims.get("iat"))
     if expires_at is None or issued_at is None:
         raise IdTokenRefused("id_token_times_malformed", "exp or iat of the ID token is missing or no number")
     if now >= expires_at + leeway_for:
@@ -79,5 +86,8 @@ def _check_times(claims: Claims, now: int, leeway_for: int) -> None:
         raise IdTokenRefused("id_token_from_the_future", "The ID token was issued in the future: compare the clocks")
 
 
-def _moment(numeric_date: Any) -> int | None:
-    return numeric_date * SECOND if type(numeric_date) is int else None
+def _check_at_hash(claims: Claims, access_token: str | None, alg: str) -> None:
+    """OpenID Connect Core §3.1.3.8."""
+    at_hash = claims.get("at_hash")
+    if at_hash is not None and access_token is not None and at_hash != jose.left_half_hash(access_token, alg):
+        raise IdTokenRefused("id_token_at_hash_differs", "at_hash of the ID token is of another access token")

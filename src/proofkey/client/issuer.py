@@ -157,9 +157,17 @@ class Issuer:
         return claims
 
     def refresh(
-        self, refresh_token: str, *, subject: str | None, scope: str | None = None, resource: str | None = None
+        self,
+        refresh_token: str,
+        *,
+        subject: str | None,
+        nonce: str | None = None,
+        scope: str | None = None,
+        resource: str | None = None,
     ) -> Conversation[SignedIn]:
-        """New tokens without the person; *subject* is who signed in. The old refresh token stays where none came anew.
+        """New tokens without the person; *subject* is who signed in, *nonce* what the ID token held then.
+
+        The old refresh token stays where none came anew.
 
         `claims` are those of a new ID token, which must be about *subject*; None where none came. Raises as `redeem` does.
         """
@@ -177,7 +185,10 @@ class Issuer:
             expected_issuer=self.issuer,
             expected_client_id=self.registration.client_id,
             expected_subject=subject,
+            expected_nonce=nonce,
             now=self._clock(),
+            access_token=tokens.access_token,
+            alg=jose.parse_jwt(tokens.id_token).header.alg,
             leeway_for=self._leeway_for,
         )
         return SignedIn(tokens, claims)

@@ -1,6 +1,6 @@
 """What an issuer publishes, its metadata and its keys, as a client keeps it: fetched when it is needed and too old.
 
-1. Whoever asks while a fetch has just failed is refused at once: strangers' requests make no storm of fetches.
+1. Whoever asks right after a fetch failed is refused as that was: strangers' requests make no storm of fetches.
 2. A clock that was put back makes what is kept old.
 """
 
@@ -14,8 +14,8 @@ from proofkey.client.messages import ResponseRefused, ServerRefused
 from proofkey.protocol.records import SECOND
 
 T = TypeVar("T")
-REST_FOR = SECOND
-"""How long nobody asks again after a fetch failed."""
+REST_FOR = SECOND // 10
+"""How long nobody asks again after a fetch failed: shorter than the pause before anybody's own second try."""
 
 
 class Kept(Generic[T]):
@@ -25,19 +25,19 @@ class Kept(Generic[T]):
         self._fetch = fetch
         self._clock = clock
         self._kept: tuple[T, int] | None = None
-        self._failed_at: int | None = None
+        self._failed: tuple[ResponseRefused | ServerRefused, int] | None = None
 
     def read(self, kept_for: int) -> Conversation[T]:
-        """It, not older than *kept_for*. Raises what *fetch* raises, and `ResponseRefused` where that was just now."""
+        """It, not older than *kept_for*. Raises what *fetch* raises, or raised a moment ago."""
         now = self._clock()
         if self._kept is not None and 0 <= now - self._kept[1] < kept_for:
             return self._kept[0]
-        if self._failed_at is not None and 0 <= now - self._failed_at < REST_FOR:
-            raise ResponseRefused("issuer_resting", "The issuer could not be asked a moment ago: try again in a second")
+        if self._failed is not None and 0 <= now - self._failed[1] < REST_FOR:
+            raise self._failed[0]
         try:
             fetched = yield from self._fetch()
-        except (ResponseRefused, ServerRefused):
-            self._failed_at = self._clock()
+        except (ResponseRefused, ServerRefused) as refused:
+            self._failed = refused, self._clock()
             raise
-        self._kept, self._failed_at = (fetched, now), None
+        self._kept, self._failed = (fetched, now), None
         return fetched

@@ -8,7 +8,7 @@ from typing import Any
 
 from proofkey.client.id_token import LEEWAY_FOR
 from proofkey.client.messages import Claims, ResponseRefused
-from proofkey.protocol.records import SECOND
+from proofkey.protocol.numeric_date import read_numeric_date
 from proofkey.seal import SealBroken, decode_base64url
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -69,12 +69,12 @@ def check_logout_token(
 
 
 def _check_times(claims: Claims, now: int, leeway_for: int) -> int:
-    issued_at, expires_at = claims.get("iat"), claims.get("exp")
-    if type(issued_at) is not int or type(expires_at) is not int:
+    issued_at, expires_at = read_numeric_date(claims.get("iat")), read_numeric_date(claims.get("exp"))
+    if issued_at is None or expires_at is None:
         raise LogoutTokenRefused("logout_token_times_malformed", "iat or exp of the logout token is missing")
-    if now >= expires_at * SECOND + leeway_for or now < issued_at * SECOND - leeway_for:
+    if now >= expires_at + leeway_for or now < issued_at - leeway_for:
         raise LogoutTokenRefused("logout_token_expired", "The logout token is not of this time: compare the clocks")
-    return expires_at * SECOND + leeway_for
+    return expires_at + leeway_for
 
 
 def _read_notice(claims: Claims, expires_at: int) -> LogoutNotice:

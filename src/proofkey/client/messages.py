@@ -79,6 +79,10 @@ class ResponseRefused(Refusal):
     code = "invalid_response"
 
 
+class NoAnswer(ResponseRefused):
+    """Nobody answered, or with nothing that can be used: worth another try, and no word of the issuer against anything."""
+
+
 class ServerRefused(Refusal):
     """The server said no: `code` and `error_description` are its words.
 
@@ -129,4 +133,4 @@ def read_object(status: int, body: bytes) -> dict[str, Any]:
         return answer
     if isinstance(answer, dict) and isinstance(answer.get("error"), str):
         raise ServerRefused("server_refused", code=answer["error"], told=answer.get("error_description"))
-    raise ResponseRefused("response_unreadable", "The server's answer is no JSON object", detail=f"status {status}")
+    raise NoAnswer("response_unreadable", "The server's answer is no JSON object", detail=f"status {status}")

@@ -26,6 +26,8 @@ from proofkey.client.messages import (
 from proofkey.client.metadata import ServerMetadata
 from proofkey.protocol.pkce import challenge_for, encode_challenge
 
+MAX_EXPIRES_IN = 10 * 366 * 24 * 3600
+"""Seconds; no access token lives for longer than ten years."""
 TokenType: TypeAlias = Literal["Bearer", "DPoP"]
 ENTROPY = 96
 """How many random bytes one login takes."""
@@ -251,11 +253,13 @@ def read_tokens(status: int, body: bytes, *, expected_type: TokenType = "Bearer"
     if str(answer.get("token_type")).lower() != expected_type.lower():
         raise ResponseRefused("token_type_differs", "token_type is not the one this client can use and asked for")
     texts = {name: answer.get(name) for name in ("access_token", "refresh_token", "id_token", "scope")}
-    expires_in = answer.get("expires_in")
-    counted = expires_in is None or (type(expires_in) is int and expires_in >= 0)
+    seconds = answer.get("expires_in")
+    counted = seconds is None or (type(seconds) in {int, float} and 0 <= seconds <= MAX_EXPIRES_IN)
     if not texts["access_token"] or not counted or not all(map(_is_sendable, texts.values())):
         raise ResponseRefused("tokens_malformed", "The token response lacks access_token or has a wrong type in it")
-    return Tokens(expires_in=expires_in, token_type=expected_type, **texts)  # type: ignore[arg-type]
+    given = {name: text or None for name, text in texts.items()}
+    expires_in = None if seconds is None else int(seconds)
+    return Tokens(expires_in=expires_in, token_type=expected_type, **given)  # type: ignore[arg-type]
 
 
 def _is_sendable(text: object) -> bool:

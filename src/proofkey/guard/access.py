@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from proofkey.guard.requirement import Requirement
 from proofkey.protocol.errors import InsufficientScope, InvalidToken
+from proofkey.protocol.numeric_date import read_numeric_date
 from proofkey.protocol.records import SECOND
 
 Claims: TypeAlias = Mapping[str, Any]
@@ -20,8 +21,6 @@ LEEWAY_FOR = 30 * SECOND
 """How far clocks may differ. A token opens for its own lifetime plus this: 5 min 30 s by default, revoked or not."""
 _ACCESS_TYPES = ("Bearer", "DPoP")
 _ACCESS_USES = ("access", "access_token")
-_FURTHEST = 253_402_300_799
-"""9999-12-31T23:59:59Z, in seconds: a NumericDate further away, either way, is no date."""
 
 
 class TokenRejected(InvalidToken):
@@ -137,7 +136,7 @@ def check_authentication(access: Access, required: Requirement, *, now: int, lee
         )
     if required.max_age_for is None:
         return
-    signed_in_at = _moment(access.claims.get("auth_time"))
+    signed_in_at = read_numeric_date(access.claims.get("auth_time"))
     if signed_in_at is None or now - signed_in_at > required.max_age_for + leeway_for:
         raise AuthenticationInsufficient("authentication_too_old", "A more recent sign-in is required: see max_age")
 
@@ -155,9 +154,9 @@ def _audiences(aud: Any) -> list[Any]:
 
 
 def _check_times(claims: Claims, now: int, leeway_for: int) -> int:
-    expires_at = _moment(claims.get("exp"))
-    not_before = _moment(claims.get("nbf", 0))
-    issued_at = _moment(claims.get("iat", 0))
+    expires_at = read_numeric_date(claims.get("exp"))
+    not_before = read_numeric_date(claims.get("nbf", 0))
+    issued_at = read_numeric_date(claims.get("iat", 0))
     if expires_at is None or not_before is None or issued_at is None:
         raise TokenRejected(
             "access_token_times_malformed", "exp, nbf or iat of the access token is missing or malformed"
@@ -169,13 +168,6 @@ def _check_times(claims: Claims, now: int, leeway_for: int) -> int:
     if now < issued_at - leeway_for:
         raise TokenRejected("access_token_from_the_future", "The access token was issued in the future")
     return expires_at
-
-
-def _moment(numeric_date: Any) -> int | None:
-    """Milliseconds of a NumericDate (RFC 7519 §2), which may have a fraction; None for anything else."""
-    if isinstance(numeric_date, bool) or not isinstance(numeric_date, int | float):
-        return None
-    return int(numeric_date * SECOND) if -_FURTHEST <= numeric_date <= _FURTHEST else None  # NaN is not between
 
 
 def _read_access(claims: Claims, expires_at: int) -> Access:

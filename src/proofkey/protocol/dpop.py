@@ -19,6 +19,7 @@ from dataclasses import field
 from typing import Any
 
 from proofkey.protocol.errors import InvalidDpopProof
+from proofkey.protocol.numeric_date import read_numeric_date
 from proofkey.protocol.record import record
 from proofkey.protocol.records import SECOND
 
@@ -42,7 +43,6 @@ _FITTING = {
     "PS256": ("RSA", None),
     "RS256": ("RSA", None),
 }
-_FURTHEST = 253_402_300_799
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._~!$&'()*+,;=%-]+)(?::(?P<port>[0-9]*))?"
     r"(?P<path>/[a-z0-9._~!$&'()*+,;=:@/%-]*)?(?:\?[a-z0-9._~!$&'()*+,;=:@/?%-]*)?(?:\#[a-z0-9._~!$&'()*+,;=:@/?%-]*)?",
@@ -121,7 +121,7 @@ def check_claims(
     *expected_token* is the access token beside it; None at a token endpoint, where there is none. All times are in
     milliseconds. Raises `InvalidDpopProof`.
     """
-    jti, nonce, issued_at = claims.get("jti"), claims.get("nonce"), _moment(claims.get("iat"))
+    jti, nonce, issued_at = claims.get("jti"), claims.get("nonce"), read_numeric_date(claims.get("iat"))
     if not _is_text(jti, MAX_JTI) or issued_at is None or not (nonce is None or _is_text(nonce, MAX_NONCE)):
         raise InvalidDpopProof(
             "dpop_claims_malformed", "jti, iat or nonce of the DPoP proof is missing, malformed or too long"
@@ -176,12 +176,6 @@ def _hash(text: str) -> str:
 
 def _is_text(sent: Any, longest: int) -> bool:
     return isinstance(sent, str) and 0 < len(sent) <= longest
-
-
-def _moment(numeric_date: Any) -> int | None:
-    if isinstance(numeric_date, bool) or not isinstance(numeric_date, int | float):
-        return None
-    return int(numeric_date * SECOND) if -_FURTHEST <= numeric_date <= _FURTHEST else None
 
 
 def _read_members(alg: str, jwk: Mapping[str, Any]) -> dict[str, str] | None:
