@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 ARGS ?=
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 
-.PHONY: help install demo test check format bench bench-sdk locks pictures
+.PHONY: help install demo test check format bench bench-sdk dist locks pictures
 help:
 	@echo "make demo    run it: sign in, call an API (ARGS=\"--port 0 --json\" is passed on)"
 	@echo "make install what tests and checks need, into .venv alone; each target does it by itself"
@@ -16,6 +16,7 @@ help:
 	@echo "make format  write what the formatter would"
 	@echo "make bench   measure; make bench-sdk: client libraries in the browser"
 	@echo "make pictures take the README's pictures of the playground again"
+	@echo "make dist    build what others install: the wheel, and the package of the single-page library"
 	@echo "make locks   renew requirements/*.txt from pyproject.toml"
 
 # Installation speaks on stderr: the only bytes that make demo writes to stdout are proofkey's own.
@@ -60,6 +61,13 @@ check: $(VENV)/spa.stamp
 	@said=$$($(BIN)/lint-imports 2>&1) || { echo "$$said" >&2; exit 1; }
 	@set -e; for rule in imports size_budget names docstrings changelog locks spa_build; do $(BIN)/python -m checks.$$rule; done
 	@echo "make check: all rules hold"
+
+dist: $(VENV)/spa.stamp
+	@rm -rf dist && mkdir dist
+	@$(BIN)/uv build -q --wheel --no-build-isolation --python $(BIN)/python -o dist .
+	@rm -f dist/.gitignore
+	@cd spa && PATH="$(CURDIR)/$(BIN):$$PATH" && node build.mjs && npm pack --silent --pack-destination ../dist >/dev/null
+	@ls dist/*
 
 $(VENV)/bench.stamp: bench/package-lock.json $(VENV)/dev.stamp
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix bench ci --no-audit --no-fund --silent >&2
