@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     import httpx2
 
 MAX_RESPONSE = 256 * 1_024
-PATIENCE = 15.0
-"""Seconds for all that one question takes."""
+PATIENCE = 5.0
+"""Seconds for all that one question takes. Threads of a synchronous server stand still meanwhile."""
 _ACCEPT = {"accept": "application/json", "accept-encoding": "identity"}
+
+
+class AnswerNotJson(AnswerUnusable):
+    """There was an answer, in time, and it is no JSON object."""
 
 
 class Discovery:
@@ -42,8 +46,8 @@ class Discovery:
         for address in metadata_addresses(self.issuer):
             try:
                 status, metadata = await self.ask("GET", address)
-            except AnswerUnusable as unusable:  # many hosts answer every path with a page
-                why = str(unusable)
+            except AnswerNotJson as page:  # many hosts answer every path with one
+                why = str(page)
                 continue
             if status != 200:
                 continue
@@ -78,7 +82,9 @@ class Discovery:
                 self._tls = await asyncio.to_thread(httpx2.create_ssl_context)
             async with asyncio.timeout(PATIENCE), self._connect(httpx2) as client:
                 return await _read(client, method, url, {**_ACCEPT, **(headers or {})}, body)
-        except (httpx2.HTTPError, httpx2.InvalidURL, jose.TokenInvalid, OSError, TimeoutError) as failure:
+        except jose.TokenInvalid as failure:
+            raise AnswerNotJson(str(failure)) from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, TimeoutError) as failure:
             raise AnswerUnusable(f"{type(failure).__name__} {failure}") from None
 
     def _connect(self, library: Any) -> httpx2.AsyncClient:
