@@ -1,11 +1,14 @@
 """The guard in FastAPI: what OpenAPI is told, WebSockets, mounted applications, refusals without the guard's own answers."""
 
+import time
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, WebSocket
+from fastapi.responses import JSONResponse
+from starlette.testclient import TestClient
 
 from proofkey.guard import Access, Dpop, Nonces, ResourceServer
 from proofkey.guard import Guard as AsgiGuard
@@ -161,6 +164,44 @@ def test_whoever_keeps_calling_gets_the_next_nonce_in_time(issuer: SampleIssuer)
             nonce = answer.headers.get("dpop-nonce", nonce)
             client.clock.turn(100_000)
             client.token = issuer.token(now=client.clock.now, cnf={"jkt": client.key.jkt})
+
+
+def test_the_next_nonce_comes_however_a_route_answers(issuer: SampleIssuer) -> None:
+    client = BoundClient(issuer, Dpop(nonces=NONCES), Clock())
+    inner, outer = FastAPI(), FastAPI()
+    guard, around = Guard(client.server, inner), Guard(client.server, outer)
+    router = APIRouter(dependencies=[Depends(guard.require())])
+    ways = {
+        "plain": lambda: {"came": "in"},
+        "response": lambda: JSONResponse({"came": "in"}),
+        "raised": lambda: (_ for _ in ()).throw(HTTPException(404)),
+        "malformed": lambda number: number,
+    }
+    ways["malformed"].__annotations__["number"] = int
+    for name, way in ways.items():
+        router.get(f"/{name}", dependencies=[Depends(around.require())])(way)
+    inner.include_router(router)
+    outer.mount("/v1", inner)
+    nonce = NONCES.mint(client.clock.now - 200_000)
+    brought = {}
+    with listening(outer, bind()) as url:
+        for name in ways:
+            proof = client.proof(url=f"https://api.example/v1/{name}", nonce=nonce)
+            answer = get(f"{url}/v1/{name}", authorization=f"DPoP {client.token}", dpop=proof)
+            brought[name] = (answer.status_code, len(answer.headers.get_list("dpop-nonce")))
+    assert {"plain": (200, 1), "response": (200, 1), "raised": (404, 1), "malformed": (422, 1)} == brought
+
+
+def test_the_keys_are_there_when_the_application_has_started() -> None:
+    listener = bind()
+    sample = SampleIssuer(f"{url_of(listener)}/acme/main")
+    app = FastAPI()
+    api_of(Guard(server_of(sample), app), app)
+    with listening(sample, listener), TestClient(app):
+        until = time.monotonic() + 10
+        while not sample.fetches() and time.monotonic() < until:
+            time.sleep(0.02)
+        assert 1 == sample.fetches()
 
 
 async def converse(app: FastAPI, token: str | None) -> list[dict[str, Any]]:

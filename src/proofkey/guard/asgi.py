@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from proofkey.guard.access import Access, Headers
+from proofkey.guard.access import Access
 from proofkey.guard.challenge import Answer
 from proofkey.guard.request import ApiRequest
 from proofkey.guard.requirement import NOTHING, Requirement, require
@@ -56,7 +56,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Admit the request or answer it."""
         if scope["type"] not in {"http", "websocket"}:
-            await self._pass(scope, receive, send)
+            await pass_on(self._app, self._server, scope, receive, send)
             return
         if asks_metadata(scope, self._server):
             await send_metadata(scope, send, self._server)
@@ -68,17 +68,8 @@ class Guard:
         except OAuthError as refusal:
             await _refuse(scope, send, refusal, self._server.challenge(refusal, request, required))
             return
-        answering = send if not access.answer_headers else _bringing(send, access.answer_headers)
+        answering = send if not access.answer_headers else bringing(send, access.answer_headers)
         await self._app({**scope, ACCESS: access, ADMITTED: request.admitted}, receive, answering)
-
-    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the application start and end; meanwhile, fetch what its first request would wait for."""
-        fetching = asyncio.create_task(self._server.prefetch()) if scope["type"] == "lifespan" else None
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            if fetching is not None:
-                fetching.cancel()
 
 
 def protect(app: App, *, issuer: Issuers, audience: str, scopes: Collection[str] | str = ()) -> Guard:
@@ -144,12 +135,22 @@ def _certificate(scope: Scope) -> bytes | None:
     return ssl.PEM_cert_to_DER_cert(chain[0]) if chain else None
 
 
-def _bringing(send: Send, headers: Headers) -> Send:
-    """*send*, with *headers* beside the application's own."""
-    further = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
+async def pass_on(app: App, server: ResourceServer, scope: Scope, receive: Receive, send: Send) -> None:
+    """Let *app* start and end; meanwhile, fetch what its first request would wait for."""
+    fetching = asyncio.create_task(server.prefetch()) if scope["type"] == "lifespan" else None
+    try:
+        await app(scope, receive, send)
+    finally:
+        if fetching is not None:
+            fetching.cancel()
+
+
+def bringing(send: Send, headers: Sequence[tuple[str, str]]) -> Send:
+    """*send*, with what *headers* hold by the time of the answer beside the application's own."""
 
     async def bring(message: Message) -> None:
         if message["type"] == "http.response.start":
+            further = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
             message = {**message, "headers": [*message.get("headers", ()), *further]}
         await send(message)
 

@@ -12,13 +12,16 @@ from fastapi.requests import HTTPConnection
 from fastapi.security.base import SecurityBase
 
 from proofkey.guard.access import Access
-from proofkey.guard.asgi import ADMITTED, read_request
+from proofkey.guard.asgi import ADMITTED, App, Receive, Scope, Send, bringing, pass_on, read_request
 from proofkey.guard.challenge import Answer
 from proofkey.guard.requirement import require
 from proofkey.guard.resource_server import ResourceServer
 from proofkey.protocol.errors import OAuthError
 
 __all__ = ["Guard", "Refused"]
+
+BROUGHT = "proofkey.brought"
+"""Where a request collects what its answer is to bring beside."""
 
 
 class Refused(HTTPException):
@@ -56,7 +59,9 @@ class Guard:
             self.install(app)
 
     def install(self, app: FastAPI) -> None:
-        """Serve the API's metadata from *app*, and answer refusals with OAuth's own JSON in place of FastAPI's."""
+        """Serve the API's metadata from *app*, answer refusals with OAuth's own JSON in place of FastAPI's, bring the
+        next DPoP nonce with every other answer, and fetch the issuers' keys when *app* starts. Before it starts.
+        """
 
         def metadata(_: Request) -> Response:
             return _response(self._server.metadata())
@@ -69,6 +74,7 @@ class Guard:
         if self._server.metadata_path is not None:
             app.add_route(self._server.metadata_path, metadata, include_in_schema=False)
         app.add_exception_handler(Refused, refused)
+        app.add_middleware(_Around, self._server)
 
     def require(
         self, scopes: Collection[str] | str = (), *, acr_values: Collection[str] | str = (), max_age: int | None = None
@@ -92,10 +98,33 @@ class Guard:
                 if connection.scope["type"] == "websocket":
                     raise WebSocketException(1008, refusal.code) from None
                 raise refused from None
-            answer.headers.update(dict(access.answer_headers))
+            if BROUGHT in connection.scope:
+                connection.scope[BROUGHT].extend(access.answer_headers)
+            else:
+                answer.headers.update(dict(access.answer_headers))
             return access
 
         return admitted
+
+
+class _Around:
+    """Around the application, because FastAPI forgets a dependency's headers where the route answers by a `Response` of
+    its own, or raises.
+    """
+
+    def __init__(self, app: App, server: ResourceServer) -> None:
+        self._app = app
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through, and bring what was collected meanwhile with the answer."""
+        if scope["type"] != "http":
+            await pass_on(self._app, self._server, scope, receive, send)
+        elif BROUGHT in scope:
+            await self._app(scope, receive, send)
+        else:
+            brought: list[tuple[str, str]] = []
+            await self._app({**scope, BROUGHT: brought}, receive, bringing(send, brought))
 
 
 class _AccessToken(SecurityBase):
