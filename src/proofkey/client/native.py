@@ -29,7 +29,7 @@ from proofkey.client.dpop import DpopKey
 from proofkey.client.http import Network
 from proofkey.client.issuer import Issuer, SignedIn, wall_clock
 from proofkey.client.loopback import LoopbackListener, has_port, is_loopback_redirect_uri, with_port
-from proofkey.client.messages import Registration, ResponseRefused
+from proofkey.client.messages import NoAnswer, Registration
 from proofkey.client.refused import LoginAbandoned
 from proofkey.client.sign_in import SignIn, renewed_by
 from proofkey.client.terminal import is_person_there
@@ -224,9 +224,7 @@ class _Login:
             self._pause(interval_for)
             try:
                 told = network.run(self._ask_device(issuer, authorization, interval_for))
-            except ResponseRefused as refused:  # §3.5: no answer is asked again, more slowly
-                if refused.reason != "server_unreachable":
-                    raise
+            except NoAnswer:  # §3.5: asked again, more slowly
                 told = AskAgain(interval_for * 2)
             if isinstance(told, SignedIn):
                 return told

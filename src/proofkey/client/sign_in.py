@@ -32,7 +32,7 @@ _TRIES = ((3.0, 0.1), (3.0, 0.2), (15.0, 0.0))
 """Seconds to wait for an answer, and before the next try: the third starts seven seconds after the first, well within the ten
 in which issuers usually take the same refresh token once more."""
 
-_PASSING = {"server_unreachable", "response_unreadable", "response_too_long"}
+_PASSING = {"server_unreachable", "answer_too_slow", "response_unreadable", "response_too_long"}
 _PASSING_CODES = {"temporarily_unavailable", "server_error"}
 
 
@@ -221,14 +221,15 @@ class SignIn:
         from proofkey.client.http import Network
         from proofkey.client.messages import ResponseRefused
 
-        subject = self.claims.get("sub")
+        claims = kept.claims or {}
+        told: dict[str, Any] = {"subject": claims.get("sub"), "nonce": claims.get("nonce"), "resource": kept.resource}
         with Network(kept.issuer, ca_file=_path(kept.ca_file), timeout=seconds) as network:
             try:
                 network.run(issuer.prepare())
             except ResponseRefused:
                 self._known_issuer = None  # it would rest for a second, and the next try is to ask
                 raise
-            return network.run(issuer.refresh(refresh_token, subject=subject, resource=kept.resource))
+            return network.run(issuer.refresh(refresh_token, **told))
 
     def _revoke(self, kept: StoredSignIn) -> None:
         from proofkey.client.http import Network
