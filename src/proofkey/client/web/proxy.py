@@ -1,12 +1,14 @@
 """The application's APIs behind its own origin: the browser sends its cookie, the API gets the access token.
 
 1. Nothing goes to an API without a session; what changes something also needs this session's CSRF token.
-2. Both bodies are streamed, within limits; an answer that grows past its limit is cut, and the connection with it.
+2. Both bodies are streamed, within limits; an answer that grows past its limit, or that nobody takes, is cut, and the
+   connection with it: no browser keeps the API's connections by not reading.
 3. An API that asks for a stronger sign-in (RFC 9470) is answered here: a script gets the address, a person goes there.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -15,14 +17,14 @@ import httpx2
 
 from proofkey.client.web.csrf import check_proxied
 from proofkey.client.web.forwarding import request_headers, response_headers, upstream_url
-from proofkey.client.web.message import Receive, Request, Response, Scope, Send, answer_json, redirect
+from proofkey.client.web.message import Message, Receive, Request, Response, Scope, Send, answer_json, redirect
 from proofkey.client.web.recognise import Recognised, recognise, slide
 from proofkey.client.web.refresh import SessionEnded
 from proofkey.client.web.request_body import RequestBody
 from proofkey.client.web.site import Site
 from proofkey.client.web.step_up import ERROR, login_address, read_step_up
 from proofkey.client.web.upstream import Upstream, challenges_of
-from proofkey.protocol.records import MINUTE
+from proofkey.protocol.records import MINUTE, SECOND
 
 
 class AnswerCut(ConnectionError):
@@ -50,7 +52,7 @@ async def forward(site: Site, upstream: Upstream, prefix: str, request: Request,
         return ask_for_login(site, request)
     check_proxied(site, request, who)
     await slide(site, who.stored)
-    body = RequestBody(request, upstream.api.max_request)
+    body = RequestBody(request, upstream.api)
     await body.start()
     headers = request_headers(request.scope["headers"])
     try:
@@ -96,6 +98,7 @@ def _step_up(site: Site, request: Request, who: Recognised, asked: Mapping[str, 
 
 async def _stream(prefix: str, upstream: Upstream, url: str, answer: httpx2.Response, send: Send) -> None:
     headers = response_headers(prefix, upstream.api, url, answer.headers.raw)
+    send = _in_time(send, upstream.api.timeout_for)
     await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
     size = 0
     try:
@@ -107,6 +110,17 @@ async def _stream(prefix: str, upstream: Upstream, url: str, answer: httpx2.Resp
     except httpx2.HTTPError as failure:
         raise AnswerCut(type(failure).__name__) from None
     await send({"type": "http.response.body", "body": b""})
+
+
+def _in_time(send: Send, timeout_for: int) -> Send:
+    async def sending(message: Message) -> None:
+        try:
+            async with asyncio.timeout(timeout_for / SECOND):
+                await send(message)
+        except TimeoutError:
+            raise AnswerCut("nobody takes the API's answer") from None
+
+    return sending
 
 
 async def refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
+from proofkey.client.web.api import Api
 from proofkey.client.web.message import Request
 from proofkey.protocol.errors import InvalidRequest
+from proofkey.protocol.records import SECOND
 
 KEPT = 65_536
 
 
 class RequestBody:
-    """The body of *request*, of at most *limit* bytes.
+    """The body of *request*, as long and as slow as *api* takes one.
 
     `start` reads the first part. A body that ends within `KEPT` bytes can be sent any number of times, a longer one once.
     """
 
-    def __init__(self, request: Request, limit: int) -> None:
+    def __init__(self, request: Request, api: Api) -> None:
         self._receive = request.receive
         self._declared = request.header("content-length") or ""
-        self._limit = limit
+        self._limit = api.max_request
+        self._timeout = api.timeout_for / SECOND
         self._first = b""
         self._more = True
         self._sent = False
@@ -30,7 +34,11 @@ class RequestBody:
             self._first += await self._next(len(self._first))
 
     async def _next(self, so_far: int) -> bytes:
-        message = await self._receive()
+        try:
+            async with asyncio.timeout(self._timeout):
+                message = await self._receive()
+        except TimeoutError:
+            raise InvalidRequest("proxied_body_too_slow", "The body does not go on") from None
         if message["type"] == "http.disconnect":
             raise InvalidRequest("proxied_body_incomplete", "The body ended before its length")
         self._more = message.get("more_body", False)

@@ -1,9 +1,14 @@
-"""Sending to an API with the person's access token, and once more where the token or the proof was not good any more."""
+"""Sending to an API with the person's access token, and once more where the token or the proof was not good any more.
+
+1. One person has `MOST_AT_ONCE` of an API's connections at most, in however many browsers; who wants more waits.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from weakref import WeakValueDictionary
 
 import httpx2
 
@@ -18,6 +23,7 @@ from proofkey.protocol.errors import Refusal
 from proofkey.protocol.records import SECOND
 
 MOST_CONNECTIONS = 100
+MOST_AT_ONCE = 16
 
 
 class ApiUnreachable(Refusal):
@@ -36,6 +42,7 @@ class Upstream:
         self.api = api
         self._renewal = renewal
         self._nonce: str | None = None
+        self._turns: WeakValueDictionary[bytes, asyncio.Semaphore] = WeakValueDictionary()
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(api.timeout_for / SECOND, connect=10),
             limits=httpx2.Limits(max_connections=MOST_CONNECTIONS),
@@ -53,6 +60,27 @@ class Upstream:
         self, site: Site, who: Recognised, method: str, url: str, headers: RawHeaders, body: RequestBody
     ) -> AsyncIterator[httpx2.Response]:
         """The API's answer, still to be read. Raises `ApiUnreachable`, `SessionEnded`, `TokensUnavailable`."""
+        async with self._turn(who.stored.subject_key), self._answer(site, who, method, url, headers, body) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def _turn(self, subject_key: bytes) -> AsyncIterator[None]:
+        """Rule 1. Raises `ApiUnreachable`."""
+        turns = self._turns.setdefault(subject_key, asyncio.Semaphore(MOST_AT_ONCE))
+        try:
+            async with asyncio.timeout(self.api.timeout_for / SECOND):
+                await turns.acquire()
+        except TimeoutError:
+            raise ApiUnreachable("api_turn_awaited", "Too many of your requests to this API are under way") from None
+        try:
+            yield
+        finally:
+            turns.release()
+
+    @asynccontextmanager
+    async def _answer(
+        self, site: Site, who: Recognised, method: str, url: str, headers: RawHeaders, body: RequestBody
+    ) -> AsyncIterator[httpx2.Response]:
         token = await self._token(site, who, None)
         answer = await self._try(site, token, method, url, headers, body)
         try:
