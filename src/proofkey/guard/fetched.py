@@ -7,11 +7,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 from proofkey.guard.steps import Steps, arrival, begin
@@ -64,8 +63,7 @@ class Fetched(Generic[T]):
         self._fetched_at = 0
         self._failures = 0
         self._rest_until = 0
-        self._fetch: Future[None] | None = None
-        self._fetch_in = 0
+        self._fetch: asyncio.Task[None] | None = None
 
     def current(self) -> Steps[T]:
         """What is young enough to serve. Raises `IssuerUnavailable`."""
@@ -88,7 +86,7 @@ class Fetched(Generic[T]):
 
     def renewed(self, seen: T) -> Steps[T]:
         """What is there after one more look, unless there was one just now. Raises `IssuerUnavailable`."""
-        if self._kept is seen and (self._fetch is not None or self._may_fetch()):
+        if self._kept is seen and (self._is_fetching() or self._may_fetch()):
             yield self.arrive
         if self._kept is None or (self._kept is seen and self._failures):
             raise IssuerUnavailable("issuer_keys_not_renewed", retry_for=self._rest_left())
@@ -96,12 +94,13 @@ class Fetched(Generic[T]):
 
     async def arrive(self) -> None:
         """Wait for the fetch under way, or for a new one where there may be one."""
-        fetch = self._begin()
-        if fetch is not None:
-            await arrival(fetch)
+        await arrival(begin(self._fetch_once()))
 
     async def _start(self) -> None:
-        self._begin()
+        await arrival(begin(self._begin()))
+
+    def _is_fetching(self) -> bool:
+        return self._fetch is not None and not self._fetch.done()
 
     def _may_fetch(self) -> bool:
         return not 0 < self._rest_until - self._clock() <= COOL_DOWN_FOR  # more: the clock was put back
@@ -109,21 +108,22 @@ class Fetched(Generic[T]):
     def _rest_left(self) -> int:
         return max(SECOND, self._rest_until - self._clock())
 
-    def _begin(self) -> Future[None] | None:
-        """The fetch under way, begun where there is none; one that a fork cut off does not count."""
-        if self._fetch_in != os.getpid():
-            self._fetch = None
-        if self._fetch is None and self._may_fetch():
-            self._fetch_in = os.getpid()
-            self._fetch = begin(self._run())
+    async def _fetch_once(self) -> None:
+        fetch = await self._begin()
+        if fetch is not None:
+            await asyncio.shield(fetch)
+
+    async def _begin(self) -> asyncio.Task[None] | None:
+        """Runs on the guard's own loop alone, so that no two callers can both find that nobody fetches."""
+        loop = asyncio.get_running_loop()
+        if self._fetch is not None and self._fetch.get_loop() is not loop:
+            self._fetch = None  # a fork cut it off
+        if not self._is_fetching() and self._may_fetch():
+            self._fetch = loop.create_task(self._run())
         return self._fetch
 
     async def _run(self) -> None:
-        try:
-            rest_for = await self._ask_once()
-            self._rest_until = self._clock() + rest_for
-        finally:
-            self._fetch = None
+        self._rest_until = self._clock() + await self._ask_once()
 
     async def _ask_once(self) -> int:
         """How long to rest afterwards."""
