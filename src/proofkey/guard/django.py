@@ -75,8 +75,9 @@ def require(
 class GuardMiddleware:
     """Guards whole paths, and serves the API's metadata (RFC 9728). Name it in `MIDDLEWARE`, before CSRF's.
 
-    `settings.PROOFKEY_GUARD_PATHS` maps the beginning of a path to the scopes it takes; the longest one counts.
-    Without it, everything is guarded and any good token will do.
+    `settings.PROOFKEY_GUARD_PATHS` maps the beginning of a path to the scopes it takes; the longest one counts, and `/api/`
+    covers `/api` as well. What is under none of them is open. Without the setting, everything is guarded and any good
+    token will do.
 
     In `settings.py`:
 
@@ -117,7 +118,8 @@ class GuardMiddleware:
         return _bring(admission, await self._get_response(request))
 
     def _required(self, request: HttpRequest) -> Requirement | None:
-        return next((required for path, required in self._paths if request.path_info.startswith(path)), None)
+        asked = f"{request.path_info}/"  # /api/ covers /api, too
+        return next((required for path, required in self._paths if asked.startswith(path)), None)
 
 
 def access_of(request: HttpRequest) -> Access:
