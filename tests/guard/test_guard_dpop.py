@@ -19,7 +19,7 @@ from proofkey.guard.nonce import NonceWanted
 from proofkey.guard.replay import ReplayUnavailable
 from proofkey.guard.request import ApiRequest, TokenMissing
 from proofkey.possession import MAX_PROOF
-from proofkey.protocol.dpop import ALGORITHMS
+from proofkey.protocol.dpop import ALGORITHMS, ProvenProof
 from proofkey.protocol.errors import InvalidDpopProof, InvalidRequest, OAuthError
 from proofkey.protocol.records import MINUTE, SECOND
 from tests.guard.bound import URL, BoundClient
@@ -339,7 +339,7 @@ def test_a_key_for_nonces_is_long() -> None:
 
 
 async def test_one_persons_requests_fill_a_share_and_lock_nobody_else_out(issuer: SampleIssuer) -> None:
-    replay = MemoryReplay(capacity=20, share=5)
+    replay = MemoryReplay(capacity=1_000, share=5)
     flood, other = (BoundClient(issuer, Dpop(replay), Clock()) for _ in range(2))
     other.token = issuer.token(cnf={"jkt": other.key.jkt}, sub="bob")
     for number in range(5):
@@ -354,8 +354,30 @@ async def test_one_persons_requests_fill_a_share_and_lock_nobody_else_out(issuer
     assert (503, "1") == (status, headers["retry-after"])
 
 
+def spent(replay: MemoryReplay, owner: str, jti: str) -> bool:
+    """Whether a proof of *owner* was taken."""
+    try:
+        next(replay.spend(ProvenProof("key", jti, NOON, None), owner=owner, until=NOON + 90_000, now=NOON))
+    except StopIteration:
+        return True
+    except ReplayUnavailable:
+        return False
+    raise AssertionError("memory does not wait")
+
+
+def test_a_hundred_accounts_in_one_hand_leave_everybody_else_room() -> None:
+    replay = MemoryReplay(capacity=10_000, share=1_000)
+    for account in range(100):
+        for number in range(1_001):
+            if not spent(replay, f"mallory{account}", f"{account} {number}"):
+                break
+    assert pytest.approx(10_000 / (1 + 100 * 1_000 / 10_000), abs=60) == 10_000 - len(replay)
+    came = [spent(replay, f"person {person}", f"p{person} {number}") for person in range(20) for number in range(5)]
+    assert [True] * 100 == came
+
+
 async def test_a_full_store_lets_nobody_in_until_proofs_end(issuer: SampleIssuer) -> None:
-    replay = MemoryReplay(capacity=3)
+    replay = MemoryReplay(capacity=3, share=1_000)
     client = BoundClient(issuer, Dpop(replay), Clock())
     for _ in range(3):
         await client.send(client.proof())

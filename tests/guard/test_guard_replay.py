@@ -179,3 +179,50 @@ async def test_a_replay_is_refused_by_name(redis: RedisServer, issuer: SampleIss
     await client.send(sent)
     with refused(InvalidDpopProof, "dpop_replayed"):
         await client.send(sent)
+
+
+async def taken(replay: RedisReplay, owner: str, jti: str) -> str:
+    """`True` or `False` as the store says, or why it says nothing."""
+    try:
+        return str(await run(replay.spend(proof(jti), owner=owner, until=NOON + 90 * SECOND, now=NOON)))
+    except ReplayUnavailable as refusal:
+        return refusal.reason
+
+
+async def test_one_persons_requests_fill_a_share_of_redis_and_lock_nobody_else_out(
+    redis: RedisServer, replays: Replays
+) -> None:
+    one, other = (replays(redis.url, prefix="share:", capacity=200, share=20) for _ in range(2))
+    flood = [await taken(replay, "mallory", f"{number}") for number in range(17) for replay in (one, other)]
+    assert ["True", "False"] * 17 == flood  # 20 of 200, less what is not free any more
+    assert "dpop_replay_share_full" == await taken(other, "mallory", "further")
+    assert "False" == await taken(other, "mallory", "1")
+    for account in range(20):
+        for number in range(21):
+            if "True" != await taken(one, f"mallory{account}", f"{account} {number}"):
+                break
+    came = [await taken(other, f"person {person}", f"p{person} {number}") for person in range(5) for number in range(2)]
+    assert ["True"] * 10 == came
+
+
+async def test_a_redis_with_as_many_proofs_as_it_may_have_lets_nobody_in(redis: RedisServer, replays: Replays) -> None:
+    replay = replays(redis.url, prefix="full:", capacity=3, share=1_000)
+    answers = [await taken(replay, f"person {number}", f"{number}") for number in range(4)]
+    assert ["True", "True", "True", "dpop_replay_full"] == answers
+
+
+async def test_shares_are_counted_anew_after_a_while(
+    redis: RedisServer, replays: Replays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proofkey.guard.replay.COUNTED_FOR", 100)
+    replay = replays(redis.url, prefix="anew:", capacity=1_000, share=1)
+    assert ["True", "dpop_replay_share_full"] == [await taken(replay, "alice", jti) for jti in ("1", "2")]
+    await asyncio.sleep(0.15)
+    assert "True" == await taken(replay, "alice", "2")
+
+
+async def test_a_redis_that_lost_the_script_is_told_it_again(redis: RedisServer, replays: Replays) -> None:
+    replay = replays(redis.url, prefix="script:")
+    assert "True" == await taken(replay, "alice", "1")
+    await replay._client().script_flush()
+    assert ["False", "True"] == [await taken(replay, "alice", jti) for jti in ("1", "2")]
