@@ -94,7 +94,8 @@ def test_without_a_token_the_challenge_names_no_error(api: Api) -> None:
     answer = api.get()
     expected = 'Bearer realm="https://api.example", scope="notes:read"' + METADATA
     assert (401, expected) == (answer.status_code, answer.headers["www-authenticate"])
-    assert "[access_token_missing]" in answer.json()["error_description"]
+    assert ["error_description"] == list(answer.json())
+    assert answer.json()["error_description"].endswith("[access_token_missing]")
     assert ("application/json", "no-store") == (answer.headers["content-type"], answer.headers["cache-control"])
 
 

@@ -1,7 +1,7 @@
 """What a refused request is told: status, `WWW-Authenticate`, JSON (RFC 6750 §3, RFC 9449 §7.1, RFC 9470 §3, RFC 9728 §5.1).
 
 1. The challenge of the scheme that was used comes first and has the error; the others say that they would do.
-2. Who sent no token gets no error code (RFC 6750 §3.1).
+2. Who sent no token gets no error code, in the challenge and in the body alike (RFC 6750 §3.1); the body tells a reader.
 3. `scope` stands where it helps: nobody came yet, or came with too little.
 """
 
@@ -51,7 +51,8 @@ class Challenges:
 
 def render_refusal(refusal: OAuthError, challenges: Challenges, required: Requirement, sent_scheme: str) -> Answer:
     """The response to a request that was refused; *sent_scheme* is the scheme it used, in lower case, or empty."""
-    body = json.dumps({"error": refusal.code, "error_description": refusal.error_description}).encode()
+    told = {} if isinstance(refusal, TokenMissing) else {"error": refusal.code}
+    body = json.dumps({**told, "error_description": refusal.error_description}).encode()
     headers = [
         ("content-type", "application/json"),
         ("content-length", str(len(body))),
