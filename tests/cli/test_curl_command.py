@@ -90,6 +90,11 @@ def test_one_object_of_the_answer(signed_in: CommandLine, notes: str) -> None:
     assert "notes" in told["body"]
 
 
+def test_a_letter_s_value_is_none_of_our_options(signed_in: CommandLine, notes: str) -> None:
+    status, out, err = signed_in.run("curl", "-s", "-dhello=1", notes)
+    assert (0, False) == (status, "Usage" in out), err
+
+
 def test_stdin_is_curl_s_own(signed_in: CommandLine, notes: str) -> None:
     options = ["-X", "POST", "-H", "content-type: application/json", "--data-binary", "@-"]
     status, out, _ = signed_in.run("curl", "-s", notes, *options, stdin='{"text":"from stdin"}')
@@ -154,6 +159,56 @@ def test_a_redirect_elsewhere_takes_no_token_along(
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "next\nurl = {elsewhere}",
+        "url = {elsewhere}",
+        "proxy = {elsewhere}",
+        "connect-to = ::{host}",
+        "preproxy = {elsewhere}",
+    ],
+)
+def test_the_account_s_curlrc_brings_the_token_nowhere(
+    signed_in: CommandLine, elsewhere: Elsewhere, notes: str, tmp_path: Path, line: str
+) -> None:
+    host = elsewhere.url.removeprefix("http://").rstrip("/")
+    (tmp_path / ".curlrc").write_text(line.format(elsewhere=elsewhere.url, host=host) + "\n")
+    status, out, err = signed_in.run("curl", "-s", notes, HOME=str(tmp_path))
+    assert (0, True, []) == (status, "notes" in out, elsewhere.seen), err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--connect-to", "::{host}"],
+        ["--resolve", "localhost:80:127.0.0.1"],
+        ["--unix-socket", "/tmp/x"],
+        ["--abstract-unix-socket", "x"],
+        ["-x{elsewhere}"],
+        ["-x", "{elsewhere}"],
+        ["--proxy", "{elsewhere}"],
+        ["--preproxy", "socks5://{host}"],
+        ["--proxy1.0", "{host}"],
+        ["--socks5", "{host}"],
+        ["--socks4a", "{host}"],
+        ["--noproxy", ""],
+        ["--doh-url", "https://evil.example/"],
+        ["--libcurl", "{folder}/kept"],
+        ["--trace", "{folder}/kept"],
+        ["--trace-ascii", "{folder}/kept"],
+    ],
+)
+def test_no_option_brings_the_token_to_another_host_or_into_a_file(
+    signed_in: CommandLine, elsewhere: Elsewhere, notes: str, tmp_path: Path, options: list[str]
+) -> None:
+    host = elsewhere.url.removeprefix("http://").rstrip("/")
+    told = [option.format(elsewhere=elsewhere.url, host=host, folder=tmp_path) for option in options]
+    status, out, err = signed_in.run("curl", "-s", *told, notes)
+    assert (2, "", True) == (status, out, last_line(err).startswith("error: usage: curl's --")), err
+    assert ([], []) == (elsewhere.seen, list(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ["{notes}", "https://evil.example/"],
@@ -206,7 +261,7 @@ def test_without_curl_it_is_said(signed_in: CommandLine, notes: str, tmp_path: P
 
 def test_a_curl_that_fails_before_it_reads_says_why(signed_in: CommandLine, notes: str, tmp_path: Path) -> None:
     broken = tmp_path / "curl"
-    broken.write_text('#!/bin/sh\n[ "$1" = --help ] && echo " -s, --silent  Quiet" || { echo no >&2; exit 2; }\n')
+    broken.write_text('#!/bin/sh\n[ "$2" = --help ] && echo " -s, --silent  Quiet" || { echo no >&2; exit 2; }\n')
     broken.chmod(stat.S_IRWXU)
     status, _, err = signed_in.run("curl", "-s", notes, PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert (2, "no\n") == (status, err)
@@ -232,6 +287,8 @@ OPTIONS = ask_curl("curl")
         ("--no-progress-meter --request PUT U V", CurlRequest(("U", "V"), "PUT")),
         ("-H -X U", CurlRequest(("U",), "GET")),
         ("-o -d -- U -d", CurlRequest(("U", "-d"), "GET")),
+        ("-xhttp://proxy.example https://U", CurlRequest(("https://U",), "GET")),
+        ("--proxy http://proxy.example https://U -X PUT", CurlRequest(("https://U",), "PUT")),
     ],
 )
 def test_what_curl_will_ask_for(arguments: str, expected: CurlRequest) -> None:

@@ -1,7 +1,8 @@
 """`proofkey curl`: the machine's curl, with the access token in a header, for the API that the token is for.
 
 1. The token never stands in an argument, where every account of the machine can read it: curl reads it from a pipe.
-2. Plain http is for this machine alone, and no proxy of the environment hears of it.
+2. Plain http is for this machine alone, and no proxy of the environment hears of it. curl reads no `.curlrc`: it could
+   name further addresses, proxies and hosts to connect to, and nobody would see.
 3. It goes to the origin of the sign-in's resource, else to the audience the token names, and where `--allow-origin` says.
 """
 
@@ -32,8 +33,11 @@ _ORIGIN = re.compile(
 )
 _PORTS = {"http": "80", "https": "443"}
 
+_SETTINGS = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": ["--help"]}
+"""`-h` is left to curl, for it would be found in `-dhello`, too."""
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+
+@click.command(context_settings=_SETTINGS)
 @which_sign_in
 @click.option("--allow-origin", multiple=True, metavar="URL", help="Another origin that may get the token.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: status, content_type, url, body.")
@@ -101,7 +105,7 @@ def _config(sign_in: SignIn, token: str, request: CurlRequest) -> bytes:
         raise click.UsageError("A proof of possession is for one address: call them one by one.")
     proof = sign_in.prove(request.method, request.urls[0], access_token=token)
     headers = [f"Authorization: {sign_in.token_type} {token}", *([] if proof is None else [f"DPoP: {proof}"])]
-    lines = ["no-location-trusted", f"noproxy = {_quoted(_unproxied(request.urls, os.environ))}"]
+    lines = [f"noproxy = {_quoted(_unproxied(request.urls, os.environ))}"]
     return "\n".join([*lines, *(f"header = {_quoted(header)}" for header in headers), ""]).encode("ascii", "ignore")
 
 
@@ -124,11 +128,11 @@ def _quoted(text: str) -> str:
 def _run(program: str, arguments: Sequence[str], config: bytes, **more: Any) -> tuple[int, bytes]:
     """curl's exit status and what it wrote to a pipe. Stdin stays the caller's where a pipe has a name of its own."""
     if os.name == "nt":
-        ran = subprocess.run([program, "--config", "-", *arguments], input=config, check=False, **more)  # noqa: S603
+        ran = subprocess.run([program, "--disable", "--config", "-", *arguments], input=config, check=False, **more)  # noqa: S603
         return ran.returncode, ran.stdout or b""
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as end, os.fdopen(writing, "wb") as pipe:
-        command = [program, "--config", f"/dev/fd/{reading}", *arguments]
+        command = [program, "--disable", "--config", f"/dev/fd/{reading}", *arguments]
         with subprocess.Popen(command, pass_fds=(reading,), **more) as running:  # noqa: S603 - no shell
             end.close()
             with suppress(BrokenPipeError):  # it did not get as far as reading; it says why

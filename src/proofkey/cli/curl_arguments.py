@@ -1,20 +1,27 @@
 """What curl's arguments ask for: which addresses, by which method. curl itself says which of its options take a value.
 
 1. An option that curl's help does not list, or writes shorter, is refused: nobody could say what the rest means.
-2. Options that name addresses where they cannot be seen, or send credentials on, are refused.
+2. Options that name addresses where they cannot be seen, connect to another host than the address names, send
+   credentials on, or write them to a file, are refused; those that name proxies are for https alone.
 """
 
 from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import click
 
-_OPTION = re.compile(r"^\s*(?:-(?P<letter>\S), )?\s*--(?P<name>[\w.-]+)(?P<value> <)?", re.MULTILINE)
-_FORBIDDEN = {"config", "next", "location-trusted", "variable", "url-query"}
+_OPTION = re.compile(r"^\s*(?:-(?P<letter>\S), )?\s*--(?P<name>[\w.-]+)(?P<value> [<\[])?", re.MULTILINE)
+_FORBIDDEN = re.compile(
+    "config|next|location-trusted|variable|url-query|expand-.*"
+    "|connect-to|resolve|unix-socket|abstract-unix-socket"
+    "|libcurl|trace.*"
+)
+_FOR_HTTPS = re.compile("proxy|proxy1.0|preproxy|noproxy|socks[45].*|doh-url|dns-servers")
+"""Plain http stays on this machine: an option that brings it to another is refused."""
 _METHODS = {"head": "HEAD", "upload-file": "PUT", "get": "GET", "json": "POST"}
 
 
@@ -43,7 +50,7 @@ def read_help(help_text: str) -> CurlOptions:
 
 def ask_curl(curl: str) -> CurlOptions:
     """The options of the curl that is installed."""
-    said = subprocess.run([curl, "--help", "all"], capture_output=True, text=True, check=False)  # noqa: S603 - no shell
+    said = subprocess.run([curl, "--disable", "--help", "all"], capture_output=True, text=True, check=False)  # noqa: S603 - no shell
     return read_help(said.stdout)
 
 
@@ -51,14 +58,21 @@ def read_request(arguments: Sequence[str], options: CurlOptions) -> CurlRequest:
     """The addresses and the method that *arguments* ask for. Raises `click.UsageError`."""
     urls, given = [], {}
     for name, value in _read(list(arguments), options):
-        if name in _FORBIDDEN or name.startswith("expand-"):
-            raise click.UsageError(f"curl's --{name} could send the token elsewhere.")
+        if _FORBIDDEN.fullmatch(name):
+            raise click.UsageError(f"curl's --{name} could send the token elsewhere, or leave it in a file.")
         if name == "url":
             urls.append(value)
         given[name] = value
     if not urls:
         raise click.UsageError("Missing the URL to call.")
+    _check_proxies(urls, given)
     return CurlRequest(tuple(urls), _method(given))
+
+
+def _check_proxies(urls: Sequence[str], given: Iterable[str]) -> None:
+    found = [name for name in given if _FOR_HTTPS.fullmatch(name)]
+    if found and not all(url.lower().startswith("https:") for url in urls):
+        raise click.UsageError(f"curl's --{found[0]} is for https: plain http stays on this machine.")
 
 
 def _method(given: dict[str, str]) -> str:
