@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
+import subprocess
+import sys
+import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,11 +18,14 @@ import httpx2
 import pytest
 
 from proofkey.client.web import Api
+from proofkey.client.web.message import FORM
 from proofkey.client.web.wsgi import SignIn, access_token, require_login, session_of
 from proofkey.client.web.wsgi_exchange import read_scope
+from proofkey.client.web.wsgi_loop import LoopThread
 from tests.client.web.sample_api import Reply, SampleApi, echo, sample_api
 from tests.client.web.web_app import CLIENT_SECRET, ORIGIN, PASSWORD, REDIRECT_URI
 from tests.dev_server import DevServer
+from tests.listening import bind, url_of
 from tests.visitor import sign_in
 
 
@@ -155,8 +163,92 @@ def test_a_child_process_gets_a_loop_of_its_own(app: SignIn) -> None:
     assert "200 OK" == call(app, environ_of("GET", "/auth/session"))[0]
 
 
+class SlowInput:
+    """A body whose sender stops after the first byte, until the test ends."""
+
+    def __init__(self) -> None:
+        self.went_on = threading.Event()
+
+    def read(self, _size: int) -> bytes:
+        self.went_on.wait(20)
+        return b""
+
+
+def slow_post() -> tuple[SlowInput, dict[str, Any]]:
+    body = SlowInput()
+    more = {"CONTENT_TYPE": FORM, "CONTENT_LENGTH": "60000", "wsgi.input": body}
+    return body, environ_of("POST", "/auth/backchannel-logout", **more) | more
+
+
+def test_slow_bodies_keep_no_other_body_waiting(app: SignIn) -> None:
+    slow = [slow_post() for _ in range(40)]
+    quick = environ_of("POST", "/auth/backchannel-logout", "", b"logout_token=", CONTENT_TYPE=FORM)
+    with ThreadPoolExecutor(41) as threads:
+        waiting = [threads.submit(call, app, environ) for _, environ in slow]
+        try:
+            answered = threads.submit(call, app, quick).result(10)
+        finally:
+            for body, _ in slow:
+                body.went_on.set()
+        assert ["400 Bad Request"] * 40 == [each.result(10)[0] for each in waiting]
+    assert ("400 Bad Request", True) == (answered[0], b"[logout_token_missing]" in answered[2])
+
+
+def test_a_body_that_is_left_unread_ends_with_its_answer(app: SignIn) -> None:
+    body, environ = slow_post()
+    body.went_on.set()
+    assert "400 Bad Request" == call(app, environ)[0]
+
+
+def test_who_waits_for_an_answer_hears_that_the_sign_in_was_closed(web_dev: DevServer) -> None:
+    with bind() as silent:
+        silent.listen()
+        silent.settimeout(10)
+        app = SignIn(
+            as_flask,
+            issuer=url_of(silent),
+            client_id="web",
+            client_secret=CLIENT_SECRET,
+            redirect_uri=REDIRECT_URI,
+        )
+        with ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(call, app, environ_of("GET", "/auth/login"))
+            connection, _ = silent.accept()
+            app.close()
+            with connection, pytest.raises(ConnectionResetError, match="closed"):
+                waiting.result(10)
+
+
+def test_an_answer_made_while_it_is_sent_knows_its_request(web_dev: DevServer) -> None:
+    def streamed(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        for _ in range(2):
+            yield str(session_of()).encode()
+
+    app = SignIn(
+        streamed,
+        issuer=web_dev.issuer,
+        client_id=web_dev.application("web")["client_id"],
+        client_secret=CLIENT_SECRET,
+        redirect_uri=REDIRECT_URI,
+    )
+    assert b"NoneNone" == call(app, environ_of("GET", "/"))[2]
+    app.close()
+
+
+def test_systems_without_fork_have_a_loop_as_well() -> None:
+    program = "import os, proofkey.client.web; del os.register_at_fork; import proofkey.client.web.wsgi_loop as it; it.LoopThread()"
+    assert 0 == subprocess.run([sys.executable, "-c", program], check=False).returncode
+
+
+def test_a_loop_that_nobody_has_any_more_is_let_go() -> None:
+    kept = weakref.ref(LoopThread())
+    gc.collect()
+    assert kept() is None
+
+
 def test_outside_a_request_there_is_no_session() -> None:
-    with pytest.raises(LookupError):
+    with pytest.raises(LookupError, match="no request is answered"):
         session_of()
     with pytest.raises(LookupError, match="no sign-in"):
         session_of({})

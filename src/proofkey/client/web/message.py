@@ -5,6 +5,7 @@ Nothing a browser sends says where an answer points to: paths are compared, host
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 MAX_FORM = 65_536
+FORM_WITHIN = 30.0
+"""Seconds for all of a form."""
 FORM = "application/x-www-form-urlencoded"
 PRIVATE: Headers = (
     (b"cache-control", b"no-store"),
@@ -34,7 +37,7 @@ _PAGE: Headers = ((b"content-security-policy", b"default-src 'none'; base-uri 'n
 
 
 class FormRefused(Exception):
-    """The body is no form, too long, or says something twice."""
+    """The body is no form, too long, too slow, or says something twice."""
 
 
 class Request:
@@ -79,6 +82,13 @@ class Request:
         """The bytes of a form. Raises `FormRefused`."""
         if (self.header("content-type") or "").partition(";")[0].strip().lower() != FORM:
             raise FormRefused
+        try:
+            async with asyncio.timeout(FORM_WITHIN):
+                return await self._whole_body()
+        except TimeoutError:
+            raise FormRefused from None
+
+    async def _whole_body(self) -> bytes:
         body, more = b"", True
         while more:
             message = await self.receive()

@@ -1,13 +1,14 @@
 """The sign-in around a WSGI application (Flask, Django under WSGI …): the ASGI one, run by an event loop beside it (PEP 3333).
 
 1. One thread with an event loop in each process that answers requests, started at the first; a server may fork before.
-2. The application runs in the thread that called, with `environ["proofkey.session"]`; bodies are streamed both ways.
+2. The application runs in the thread that called, with `environ["proofkey.session"]`; it also reads the body.
 3. Where a server tells the path only decoded, a path that is ambiguous once decoded is refused, never guessed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from http import HTTPStatus
@@ -46,7 +47,7 @@ class SignIn:
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer what is ours, and tell the application who is there."""
         exchange = Exchange(environ)
-        self._loop.start(exchange.run(self._sign_in))
+        self._loop.start(exchange.run(self._sign_in)).add_done_callback(exchange.ended)
         first = exchange.next_message()
         if first["type"] == "handed.over":
             return self._call_app(environ, first["scope"], start_response)
@@ -57,16 +58,55 @@ class SignIn:
 
     def _call_app(self, environ: Environ, scope: Scope, start_response: Callable[..., Any]) -> Iterable[bytes]:
         environ.update({SESSION: scope[SESSION], ASK: scope[ASK], _LOOP: self._loop})
-        token = _environ.set(environ)
-        try:
-            return self._app(environ, start_response)
-        finally:
-            _environ.reset(token)
+        with _answering(environ):
+            answer = self._app(environ, start_response)
+        as_it_is = (list, tuple, environ.get("wsgi.file_wrapper", list))
+        return answer if isinstance(answer, as_it_is) else _Streamed(answer, environ)
 
     def close(self) -> None:
         """Let go of the store, the network and the thread; the next request opens them again."""
         self._loop.run(self._sign_in.close())
         self._loop.stop()
+
+
+@contextmanager
+def _answering(environ: Environ) -> Iterator[None]:
+    token = _environ.set(environ)
+    try:
+        yield
+    finally:
+        _environ.reset(token)
+
+
+class _Streamed:
+    """An answer that the application makes while it is sent: piece by piece, it is still this request's."""
+
+    def __init__(self, answer: Iterable[bytes], environ: Environ) -> None:
+        self._answer = answer
+        self._environ = environ
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _answering(self._environ):
+            pieces = iter(self._answer)
+        while True:
+            with _answering(self._environ):
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece
+
+    def close(self) -> None:
+        """Tell the application that nobody wants more."""
+        with _answering(self._environ):
+            getattr(self._answer, "close", lambda: None)()
+
+
+def _current() -> Environ:
+    """The request that this thread answers. Raises `LookupError`."""
+    try:
+        return _environ.get()
+    except LookupError:
+        raise LookupError("no request is answered here and now") from None
 
 
 async def _hand_over(scope: Scope, _receive: Receive, send: Send) -> None:
@@ -80,7 +120,7 @@ def session_of(request: Any = None) -> Session | None:
     >>> session_of({"proofkey.session": None}) is None
     True
     """
-    return _session_of(_environ.get() if request is None else request)
+    return _session_of(_current() if request is None else request)
 
 
 def access_token(resource: str | None = None) -> str:
@@ -90,7 +130,7 @@ def access_token(resource: str | None = None) -> str:
     >>> def notes():
     ...     return requests.get("https://notes.example/", headers={"Authorization": f"Bearer {access_token()}"}).json()
     """
-    environ = _environ.get()
+    environ = _current()
     session = _session_of(environ)
     if session is None:
         raise LookupError("nobody signed in")
@@ -112,7 +152,7 @@ def require_login(view: Callable[..., Any]) -> Callable[..., Any]:
     def guarded(*arguments: Any, **named: Any) -> Any:
         if session_of() is not None:
             return view(*arguments, **named)
-        response = ask_for_login(_environ.get())
+        response = ask_for_login(_current())
         headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in response.headers]
         return response.body.decode("utf-8"), response.status, headers
 

@@ -1,10 +1,16 @@
-"""One WSGI request, told as ASGI does, between the thread that answers it and the event loop (PEP 3333, ASGI 3)."""
+"""One WSGI request, told as ASGI does, between the thread that answers it and the event loop (PEP 3333, ASGI 3).
+
+1. The body is read in the thread that the server gave this request: a slow browser keeps that one alone.
+2. Whatever becomes of the event loop's side, the thread that waits for it hears of it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import queue
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
@@ -23,7 +29,7 @@ class Exchange:
         self._input = environ["wsgi.input"]
         declared = environ.get("CONTENT_LENGTH") or "0"
         self._left = int(declared) if declared.isascii() and declared.isdigit() else 0
-        self._messages: queue.Queue[Message | BaseException] = queue.Queue(WAITING)
+        self._messages: queue.Queue[Message | BaseException | _Reading] = queue.Queue(WAITING)
         self._is_given_up = False
 
     async def run(self, app: Callable[..., Awaitable[None]]) -> None:
@@ -35,33 +41,61 @@ class Exchange:
                 await self._put(failure)
 
     async def receive(self) -> Message:
-        """The next piece of the body."""
-        wanted = min(CHUNK, self._left)
-        body = await asyncio.to_thread(self._input.read, wanted) if wanted else b""
-        if len(body) == 0 and wanted:
-            return {"type": "http.disconnect"}
-        self._left -= len(body)
+        """The next piece of the body, which the request's own thread reads."""
+        if self._left:
+            reading = _Reading(min(CHUNK, self._left))
+            await self._put(reading)
+            body = await asyncio.wrap_future(reading.read)
+            if len(body) == 0:
+                return {"type": "http.disconnect"}
+            self._left -= len(body)
+        else:
+            body = b""
         return {"type": "http.request", "body": body, "more_body": self._left > 0}
 
     async def send(self, message: Message) -> None:
         """Hand over a piece of the answer."""
         await self._put(message)
 
-    async def _put(self, message: Message | BaseException) -> None:
+    async def _put(self, message: Message | BaseException | _Reading) -> None:
         while not self._is_given_up:
             try:
                 self._messages.put_nowait(message)
-                return
             except queue.Full:
                 await asyncio.sleep(0.005)
-        raise ConnectionResetError("the server gave the answer up")
+            else:
+                break
+        if self._is_given_up:
+            raise ConnectionResetError("the server gave the answer up")
+
+    def ended(self, running: Future[None]) -> None:
+        """`run` came to its end; where it was stopped (the sign-in was closed), nothing else would tell the thread."""
+        if running.cancelled():
+            self._take_all()
+            self._messages.put_nowait(ConnectionResetError("the sign-in was closed"))
+
+    def _take_all(self) -> None:
+        """What waits for the thread is in vain."""
+        with suppress(queue.Empty):
+            while True:
+                message = self._messages.get_nowait()
+                if isinstance(message, _Reading):
+                    message.fill(b"")
 
     def next_message(self) -> Message:
-        """Wait for a piece of the answer. Raises what the application raised."""
-        message = self._messages.get()
+        """Wait for a piece of the answer, and read the body meanwhile. Raises what the application raised."""
+        while isinstance(message := self._messages.get(), _Reading):
+            message.fill(self._read(message.size))
         if isinstance(message, BaseException):
             raise message
         return message
+
+    def _read(self, size: int) -> bytes:
+        try:
+            body: bytes = self._input.read(size)
+        except OSError:  # the browser went away: servers say so with errors of this family, and of their own
+            return b""
+        return body
 
     def __iter__(self) -> Iterator[bytes]:
         """The rest of the answer, piece by piece."""
@@ -74,6 +108,20 @@ class Exchange:
     def close(self) -> None:
         """Nobody wants more of the answer (PEP 3333: servers call it, whatever happened)."""
         self._is_given_up = True
+        self._take_all()
+
+
+class _Reading:
+    """A wish for a piece of the body of at most *size* bytes."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.read: Future[bytes] = Future()
+
+    def fill(self, body: bytes) -> None:
+        """Grant it, where somebody still waits."""
+        if self.read.set_running_or_notify_cancel():
+            self.read.set_result(body)
 
 
 def read_scope(environ: dict[str, Any]) -> Scope:

@@ -8,18 +8,20 @@ import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 Answer = TypeVar("Answer")
+_threads: WeakSet[LoopThread] = WeakSet()
 
 
 class LoopThread:
     """Runs coroutines for threads that cannot await. A forked child gets a thread of its own."""
 
     def __init__(self) -> None:
-        self._forget()
-        os.register_at_fork(after_in_child=self._forget)
+        self.forget()
+        _threads.add(self)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Nothing runs here yet: a parent's thread does not live in its child."""
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -51,6 +53,15 @@ class LoopThread:
             thread.join()
             loop.run_until_complete(_finish(loop))
             loop.close()
+
+
+def _forget_all() -> None:
+    for thread in list(_threads):
+        thread.forget()
+
+
+if hasattr(os, "register_at_fork"):  # systems without it have no fork either
+    os.register_at_fork(after_in_child=_forget_all)
 
 
 async def _finish(loop: asyncio.AbstractEventLoop) -> None:
