@@ -43,13 +43,10 @@ def test_a_sign_in_goes_to_the_keyring_and_no_token_to_the_disk(tmp_path: Path) 
 store.save(sign_in(10))
 marker = next((Path(os.environ["XDG_STATE_HOME"]) / "proofkey").glob("*.keyring")).read_text()
 print(json.dumps([type(find_keyring()).__module__, store.load(ISSUER, CLIENT) == sign_in(10), files(), marker,
-                  entries() == [slot_of(ISSUER, CLIENT)], store.find_all() == ((ISSUER, CLIENT),),
-                  store.place_of(ISSUER, CLIENT)]))
+                  entries() == [slot_of(ISSUER, CLIENT)], store.find_all() == ((ISSUER, CLIENT),)]))
 """
     marker = '["https://issuer.example","cli"]'
-    assert ["keyring.backends.SecretService", True, [".keyring"], marker, True, True, "keyring"] == told(
-        program, tmp_path
-    )
+    assert ["keyring.backends.SecretService", True, [".keyring"], marker, True, True] == told(program, tmp_path)
 
 
 def test_it_is_there_for_the_next_process_and_gone_once_removed(tmp_path: Path) -> None:
@@ -97,8 +94,8 @@ def test_a_keyring_that_keeps_nothing_is_none(tmp_path: Path, backend: str) -> N
 
 
 def test_who_brings_a_key_gets_a_file(tmp_path: Path) -> None:
-    program = "store.save(sign_in(10)); print(json.dumps([files(), entries(), store.place_of(ISSUER, CLIENT)]))"
-    assert [[".sealed"], [], "file"] == told(program, tmp_path, PROOFKEY_TOKEN_KEY="k" * 43)
+    program = "store.save(sign_in(10)); print(json.dumps([files(), entries()]))"
+    assert [[".sealed"], []] == told(program, tmp_path, PROOFKEY_TOKEN_KEY="k" * 43)
 
 
 def test_a_value_that_is_another_sign_in_s_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -254,6 +257,53 @@ def test_a_save_that_fails_leaves_what_was(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.undo()
     assert files(tmp_path).load(ISSUER, CLIENT) == SIGN_IN
     assert [] == [path.name for path in (tmp_path / "proofkey").iterdir() if path.name.startswith(".")]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from proofkey.client import SealedFileStore
+from tests.client.test_token_store import SIGN_IN
+place, number = Path(sys.argv[1]), int(sys.argv[2])
+renames, rename = [], Path.replace
+def replace(path, target):
+    renames.append(path)
+    return os.kill(os.getpid(), 9) if len(renames) == number else rename(path, target)
+Path.replace = replace
+SealedFileStore(place).save(SIGN_IN)
+"""
+
+
+def unfinished(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "proofkey").iterdir() if path.name.startswith("."))
+
+
+def kill_in_a_save(folder: Path, rename: int) -> None:
+    """A process that saves, and is killed just before that rename."""
+    command = [sys.executable, "-c", KILLED, str(folder / "proofkey"), str(rename)]
+    assert -signal.SIGKILL == subprocess.run(command, cwd=Path(__file__).parents[2], check=False).returncode
+
+
+@pytest.mark.parametrize("ends", ["remove", "lock"])
+def test_a_writer_who_was_killed_leaves_nothing_that_opens_after_a_sign_out(tmp_path: Path, ends: str) -> None:
+    files(tmp_path).save(SIGN_IN)
+    kill_in_a_save(tmp_path, 1)
+    assert 1 == len(unfinished(tmp_path))
+    store = files(tmp_path)
+    if ends == "remove":
+        store.remove(ISSUER, CLIENT)
+    else:
+        with store.lock(ISSUER, CLIENT):
+            assert [] == unfinished(tmp_path)
+    assert [] == unfinished(tmp_path)
+
+
+def test_a_key_that_was_never_finished_is_taken_away(tmp_path: Path) -> None:
+    (tmp_path / "proofkey").mkdir(mode=0o700)
+    kill_in_a_save(tmp_path, 1)
+    assert [True] == [name.startswith(".key.") for name in unfinished(tmp_path)]
+    files(tmp_path).save(SIGN_IN)
+    assert ([], SIGN_IN) == (unfinished(tmp_path), files(tmp_path).load(ISSUER, CLIENT))
 
 
 def test_a_lock_that_nobody_lets_go_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Files that are one account's alone: mode 0600 in a directory of mode 0700, replaced whole and on disk when done.
 
 1. What is a link, somebody else's, or open to others is refused, not mended: somebody may have read or planted it.
-2. A file is replaced by renaming a finished one over it: a crash leaves the old one or the new one.
+2. A file is replaced by renaming a finished one over it: a crash leaves the old one or the new one, and perhaps an
+   unfinished one, which `remove_unfinished` takes away.
 """
 
 from __future__ import annotations
@@ -75,6 +76,12 @@ def write_private(path: Path, content: bytes, *, name: str) -> None:
     except OSError as failure:
         unfinished.unlink(missing_ok=True)
         raise _unwritable(path, failure) from None
+
+
+def remove_unfinished(path: Path) -> None:
+    """Take away what writers of *path* left who were killed; for whoever is alone with it."""
+    for unfinished in path.parent.glob(f".{path.name}.*"):
+        unfinished.unlink(missing_ok=True)
 
 
 def _sync_directory(path: Path) -> None:

@@ -74,10 +74,6 @@ class OwnStore:
         """Issuer and client of each sign-in that is kept."""
         return tuple(dict.fromkeys((*self._files.find_all(), *self._keyring.find_all())))
 
-    def place_of(self, issuer: str, client_id: str) -> str:
-        """`keyring` or `file`."""
-        return "file" if self._files.holds(issuer, client_id) else "keyring"
-
     def lock(self, issuer: str, client_id: str) -> AbstractContextManager[object]:
         """Be alone with one sign-in, among all processes of this account."""
         return self._files.lock(issuer, client_id)

@@ -3,6 +3,7 @@
 1. Without the key a file tells nothing, to whoever looks at it or gets a copy of it.
 2. The key lies beside it unless it is brought: whatever runs as this account, or copies the directory, can open it.
 3. A file under another key is refused and stays as it is; only signing in again replaces it.
+4. Whoever takes the lock, or removes, takes away what a writer left who was killed: a sign-out leaves nothing that opens.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from proofkey.client.lock import hold_lock
-from proofkey.client.private_file import make_private_directory, read_private, write_private
+from proofkey.client.private_file import make_private_directory, read_private, remove_unfinished, write_private
 from proofkey.client.refused import StoreRefused
 from proofkey.client.token_store.contract import StoredSignIn, decode_sign_in, encode_sign_in, read_sign_in, slot_of
 from proofkey.seal import Seal, SealBroken, decode_base64url, encode_base64url
@@ -60,16 +61,21 @@ class SealedFileStore:
 
     def remove(self, issuer: str, client_id: str) -> None:
         """Remove the file, whether or not there is one."""
-        self._path(issuer, client_id).unlink(missing_ok=True)
+        path = self._path(issuer, client_id)
+        path.unlink(missing_ok=True)
+        remove_unfinished(path)
 
     def find_all(self) -> Sequence[tuple[str, str]]:
         """Issuer and client of each sign-in that is kept. Raises `StoreRefused` where one of them cannot be opened."""
         return tuple(self._read_names())
 
-    def lock(self, issuer: str, client_id: str) -> AbstractContextManager[object]:
+    @contextmanager
+    def lock(self, issuer: str, client_id: str) -> Iterator[None]:
         """Be alone with one sign-in, among all processes that use this directory."""
         make_private_directory(self._directory)
-        return hold_lock(self._directory / f"{slot_of(issuer, client_id)}.lock")
+        with hold_lock(self._directory / f"{slot_of(issuer, client_id)}.lock"):
+            remove_unfinished(self._path(issuer, client_id))
+            yield
 
     def holds(self, issuer: str, client_id: str) -> bool:
         """Whether there is a file of this sign-in, whatever is in it."""
@@ -114,11 +120,13 @@ class SealedFileStore:
 
     def _make_key(self) -> str:
         """The key beside the files; the first process that needs one makes it."""
+        path = self._directory / "key"
         with hold_lock(self._directory / "key.lock"):
+            remove_unfinished(path)
             key = self._read_key()
             if key is None:
                 key = encode_base64url(os.urandom(32))
-                write_private(self._directory / "key", key.encode("ascii"), name=os.urandom(8).hex())
+                write_private(path, key.encode("ascii"), name=os.urandom(8).hex())
         return key
 
 
