@@ -56,6 +56,7 @@ def test_what_other_libraries_sign_verifies() -> None:
     for private, alg in (
         (ECKey.generate_key("P-256", private=True), "ES256"),
         (ECKey.generate_key("P-384", private=True), "ES384"),
+        (ECKey.generate_key("P-521", private=True), "ES512"),
         *((RSA, f"{kind}{bits}") for kind in ("RS", "PS") for bits in (256, 384, 512)),
         (OKPKey.generate_key("Ed25519", private=True), "EdDSA"),
         (OKPKey.generate_key("Ed25519", private=True), "Ed25519"),
@@ -87,6 +88,7 @@ def test_the_header_that_the_refusals_below_alter_is_sound() -> None:
         {**HEADER, "alg": "HS256"},
         {**HEADER, "alg": "RS256"},
         {**HEADER, "alg": "ES384"},
+        {**HEADER, "alg": "ES512"},
         {**HEADER, "alg": None},
         {**HEADER, "alg": ["ES256"]},
         {**HEADER, "kid": "other"},
@@ -350,6 +352,7 @@ def test_at_hash_is_the_left_half_of_sha_256() -> None:
         ("RS384", "sha384"),
         ("PS512", "sha512"),
         ("ES384", "sha384"),
+        ("ES512", "sha512"),
         ("EdDSA", "sha512"),
         ("Ed25519", "sha512"),
     ],

@@ -28,18 +28,19 @@ Algorithm: TypeAlias = Literal["ES256", "RS256"]
 MAX_TOKEN = 16_384
 MAX_KEYS = 64
 _RSA_FAMILY = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
-SIGNATURE_ALGORITHMS = frozenset({"ES256", "ES384", "EdDSA", "Ed25519", *_RSA_FAMILY})
+SIGNATURE_ALGORITHMS = frozenset({"ES256", "ES384", "ES512", "EdDSA", "Ed25519", *_RSA_FAMILY})
 _EDWARDS = frozenset({"EdDSA", "Ed25519"})
 """The older and the newer name of one algorithm (RFC 8037 §3.1, RFC 9864)."""
 _FAMILY: Mapping[str, frozenset[str]] = {
     "EC:P-256": frozenset({"ES256"}),
     "EC:P-384": frozenset({"ES384"}),
+    "EC:P-521": frozenset({"ES512"}),
     "OKP:Ed25519": _EDWARDS,
     "RSA:": _RSA_FAMILY,
 }
 _SHA256 = hashes.SHA256()
 _ES256 = ec.ECDSA(_SHA256)
-_ECDSA = {"ES256": (32, _ES256), "ES384": (48, ec.ECDSA(hashes.SHA384()))}
+_ECDSA = {"ES256": (32, _ES256), "ES384": (48, ec.ECDSA(hashes.SHA384())), "ES512": (66, ec.ECDSA(hashes.SHA512()))}
 _RSA = {
     f"{kind}{bits}": (
         padding.PKCS1v15() if kind == "RS" else padding.PSS(padding.MGF1(sha), padding.PSS.DIGEST_LENGTH),

@@ -33,7 +33,7 @@ class TrustedIssuer:
     >>> server = ResourceServer([ISSUER, partner], audience=AUDIENCE)
     >>> TrustedIssuer(ISSUER, algorithms=["HS256"])
     Traceback (most recent call last):
-    ValueError: algorithms are some of ES256, ES384, Ed25519, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512
+    ValueError: algorithms are some of ES256, ES384, ES512, Ed25519, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512
     """
 
     issuer: str
