@@ -9,7 +9,7 @@ import pytest
 
 from proofkey import jose
 from proofkey.client.logout_token import EVENT, LogoutNotice, LogoutTokenRefused, check_logout_token, check_typ
-from proofkey.client.web import MemoryStore, SignIn, StoredSession
+from proofkey.client.web import MemoryStore, SignIn, StoredSession, StoreUnavailable
 from proofkey.client.web.session import session_key_of
 from tests.client.web.browser import WebBrowser
 from tests.client.web.clock import HOUR, ForwardClock
@@ -176,12 +176,12 @@ async def test_a_forged_or_replayed_logout_token_ends_nothing(issuer: SampleIssu
     async with browser_of(receiver.app) as browser:
         used = receiver.token(jti="used")
         assert 200 == (await receiver.post(used, browser))[0]
+        assert "[logout_token_replayed]" in (await receiver.post(used, browser))[1]
         await receiver.begin()
         good = receiver.token(jti="good")
         header, payload, signature = good.split(".")
         unsigned = f"eyJhbGciOiJub25lIn0.{payload}."
         forged = {
-            used: "[logout_token_replayed]",
             receiver.token(OTHER_KEY): "[id_token_key_unknown]",
             unsigned: "[id_token_unverifiable]",
             f"{header}.{payload}.{signature[:-4]}AAAA": "[id_token_unverifiable]",
@@ -197,6 +197,39 @@ async def test_a_forged_or_replayed_logout_token_ends_nothing(issuer: SampleIssu
         assert (400, 405) == (as_json.status_code, (await browser.go("/auth/backchannel-logout")).status_code)
         assert ["a1", "a2", "a3", "b1"] == await receiver.left()
         assert 200 == (await receiver.post(good, browser))[0]
+    await receiver.app.close()
+
+
+async def test_a_store_that_fails_in_between_leaves_nobody_signed_in(issuer: SampleIssuer) -> None:
+    receiver = Receiver(issuer)
+    await receiver.begin()
+    works = {name: getattr(receiver.store, name) for name in ("spend", "end_sessions")}
+
+    async def fails(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("for a moment")
+
+    async with browser_of(receiver.app) as browser:
+        token = receiver.token()
+        for name, works_again in works.items():
+            setattr(receiver.store, name, fails)
+            assert 503 == (await receiver.post(token, browser))[0]
+            setattr(receiver.store, name, works_again)
+        assert (200, "") == await receiver.post(token, browser)
+        assert ["a2", "a3", "b1"] == await receiver.left()
+    await receiver.app.close()
+
+
+async def test_an_issuer_whose_keys_cannot_be_had_may_try_again(issuer: SampleIssuer) -> None:
+    receiver = Receiver(issuer)
+    await receiver.begin()
+    with bind() as closed:
+        gone = url_of(closed)
+    receiver.app._opening.issuer.issuer = gone
+    async with browser_of(receiver.app) as browser:
+        url = browser.at("/auth/backchannel-logout")
+        answer = await browser.http.post(url, data={"logout_token": receiver.token()})
+    assert (503, "5") == (answer.status_code, answer.headers["retry-after"])
+    assert "[server_unreachable]" in answer.text
     await receiver.app.close()
 
 

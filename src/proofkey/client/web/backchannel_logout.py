@@ -1,7 +1,8 @@
 """POST …/backchannel-logout: the issuer ends sessions here (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8).
 
 1. A logout token is believed for its signature, issuer, audience, event and times; where it comes from says nothing.
-2. Each counts once: its `jti` is spent before anything is ended.
+2. Sessions are ended before its `jti` is spent: whatever fails in between, the issuer's next try ends them. A token that
+   comes again is refused (§2.6), after it ended what there was to end, which is nothing where all went well.
 3. A `sid` ends that session alone; without one every session of `sub` ends.
 """
 
@@ -14,17 +15,17 @@ from proofkey.client.web.site import Site
 
 
 async def receive_logout(site: Site, request: Request) -> Response:
-    """200 once the sessions are ended, whether or not there were any. Raises `ResponseRefused`."""
+    """200 once the sessions are ended, whether or not there were any. Raises `ResponseRefused`, `StoreUnavailable`."""
     if request.method != "POST":
         return not_allowed("POST")
     notice = await _read_notice(site, request)
     issuer, now = site.issuer.issuer, site.clock()
-    if not await site.store.spend(session_key_of(issuer, "jti", notice.jti), until=notice.expires_at, now=now):
-        raise LogoutTokenRefused("logout_token_replayed", "This logout token was received before")
     if notice.sid is not None:
         await site.store.end_sessions(sid_key=session_key_of(issuer, "sid", notice.sid))
     elif notice.subject is not None:
         await site.store.end_sessions(subject_key=session_key_of(issuer, "sub", notice.subject))
+    if not await site.store.spend(session_key_of(issuer, "jti", notice.jti), until=notice.expires_at, now=now):
+        raise LogoutTokenRefused("logout_token_replayed", "This logout token was received before")
     return Response(200, ((b"cache-control", b"no-store"),))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from proofkey.client.id_token import IdTokenRefused
 from proofkey.client.logout_token import LogoutTokenRefused
 from proofkey.client.messages import ServerRefused
 from proofkey.client.web.addresses import Addresses
@@ -16,10 +17,18 @@ _TOO_LARGE = "proxied_body_too_large"
 def refused(refusal: Refusal, request: Request, addresses: Addresses) -> Response:
     """The answer to a request that is refused."""
     if request.path == addresses.path("backchannel-logout"):
-        return answer_json(400, {"error": "invalid_request", "error_description": refusal.error_description})
+        return _to_issuer(refusal)
     status = _status(refusal)
     response = _page(refusal, status, request, addresses) if request.is_navigation else _json(refusal, status)
     return response.adding((b"retry-after", b"5")) if status == 503 else response
+
+
+def _to_issuer(refusal: Refusal) -> Response:
+    """400 for a logout token that is none (Back-Channel Logout §2.8); 503 where that cannot be told now: it may come again."""
+    if isinstance(refusal, LogoutTokenRefused | IdTokenRefused):
+        return answer_json(400, {"error": "invalid_request", "error_description": refusal.error_description})
+    told = {"error": "temporarily_unavailable", "error_description": refusal.error_description}
+    return answer_json(503, told).adding((b"retry-after", b"5"))
 
 
 def _page(refusal: Refusal, status: int, request: Request, addresses: Addresses) -> Response:
