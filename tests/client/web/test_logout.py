@@ -27,6 +27,16 @@ async def test_a_form_signs_out_here_and_at_the_issuer(app: SignIn, web_dev: Dev
         assert form_with(await alice.go(again.headers["location"]), "password"), "the issuer forgot them as well"
 
 
+async def test_a_page_that_sends_no_referer_signs_out(app: SignIn) -> None:
+    async with browser_of(app) as alice:
+        await alice.sign_in()
+        token = (await alice.session())["csrf"]
+        form = {"sec-fetch-mode": "navigate", "sec-fetch-site": "same-origin", "origin": "null", "accept": "text/html"}
+        answer = await alice.http.post(alice.at("/auth/logout"), data={"csrf": token}, headers=form)
+        assert 303 == answer.status_code
+        assert {"signed_in": False} == await alice.session()
+
+
 async def test_a_script_is_told_where_to_go_on(app: SignIn) -> None:
     async with browser_of(app) as alice:
         await alice.sign_in()

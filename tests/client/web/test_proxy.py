@@ -160,7 +160,7 @@ async def test_what_changes_something_needs_the_csrf_token(alice: WebBrowser, no
     without = await alice.fetch("POST", "/api/notes", content=b"{}")
     foreign = await alice.fetch("POST", "/api/notes", content=b"{}", x_csrf_token=token, origin="https://evil.example")
     sibling = await alice.fetch("GET", "/api/notes", origin="https://other.app.example")
-    opaque = await alice.fetch("DELETE", "/api/notes", x_csrf_token=token, origin="null")
+    opaque = await alice.fetch("DELETE", "/api/notes", x_csrf_token=token, origin="null", sec_fetch_site="")
     marked = await alice.http.get(alice.at("/api/notes"), headers={"sec-fetch-site": "same-site"})
     assert [403] * 5 == [each.status_code for each in (without, foreign, sibling, opaque, marked)]
     assert ("[csrf_token_differs]" in without.text, "[request_from_elsewhere]" in foreign.text) == (True, True)

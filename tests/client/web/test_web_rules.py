@@ -13,7 +13,9 @@ from proofkey.client.web.addresses import Addresses
 from proofkey.client.web.api import Api
 from proofkey.client.web.callback import Answer
 from proofkey.client.web.cookie import read_cookies
+from proofkey.client.web.csrf import is_from_elsewhere
 from proofkey.client.web.forwarding import request_headers, response_headers, upstream_url
+from proofkey.client.web.message import Message, Request
 from proofkey.client.web.session import Contents, HeldToken
 from proofkey.client.web.site import Sweeper
 from proofkey.client.web.step_up import read_step_up
@@ -123,6 +125,41 @@ def test_any_challenge_can_be_read(sent: str) -> None:
 def test_a_path_that_some_server_would_shorten_goes_nowhere(segment: str) -> None:
     with pytest.raises(InvalidRequest, match="proxied_path_ambiguous"):
         upstream_url("/api", API, f"/api/{segment}/admin".encode(), b"")
+
+
+@pytest.mark.parametrize(
+    ("sites", "origins", "expected"),
+    [
+        ([], [], False),
+        ([], ["https://app.example"], False),
+        ([], ["null"], True),
+        ([], ["https://evil.example"], True),
+        ([], ["https://app.example", "https://app.example"], True),
+        (["same-origin"], [], False),
+        (["same-origin"], ["https://app.example"], False),
+        (["same-origin"], ["null"], False),
+        (["same-origin"], ["https://evil.example"], True),
+        (["none"], [], False),
+        (["none"], ["null"], True),
+        (["same-site"], ["https://app.example"], True),
+        (["cross-site"], [], True),
+        (["cross-site"], ["null"], True),
+        (["cross-site", "same-origin"], [], True),
+        (["same-origin", "same-origin"], [], True),
+        (["of-the-future"], [], True),
+    ],
+)
+def test_where_a_request_comes_from_is_what_the_browser_says(
+    sites: list[str], origins: list[str], expected: bool
+) -> None:
+    headers = [(b"sec-fetch-site", site.encode()) for site in sites]
+    headers += [(b"origin", origin.encode()) for origin in origins]
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
+    assert expected == is_from_elsewhere(Request(scope, nothing_comes), "https://app.example")
+
+
+async def nothing_comes() -> Message:
+    return {"type": "http.disconnect"}
 
 
 @pytest.mark.parametrize("blank", [b"\xa0", b"\x85", b"\x1c", b"\x0b"])

@@ -24,11 +24,18 @@ class CsrfRefused(Refusal):
 
 
 def is_from_elsewhere(request: Request, origin: str) -> bool:
-    """True where a browser says that another origin's page caused the request. Programs say nothing."""
-    sent = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"origin"]
-    if sent:
-        return sent != [origin]
-    return request.header("sec-fetch-site") not in {None, "same-origin", "none"}
+    """True where a browser says that another origin's page caused the request. Programs say nothing.
+
+    A page that sends no Referer has `Origin: null` in its own forms (Fetch §3.2): there `Sec-Fetch-Site` is believed.
+    """
+    sites, origins = _sent(request, b"sec-fetch-site"), _sent(request, b"origin")
+    if sites == ["same-origin"]:
+        return origins not in ([], [origin], ["null"])
+    return sites not in ([], ["none"]) or origins not in ([], [origin])
+
+
+def _sent(request: Request, wanted: bytes) -> list[str]:
+    return [value.decode("latin-1") for name, value in request.scope["headers"] if name == wanted]
 
 
 def has_session(request: Request, origin: str) -> bool:
