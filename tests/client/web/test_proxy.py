@@ -256,6 +256,29 @@ async def test_a_token_refused_twice_is_the_api_s_answer(alice: WebBrowser, note
     notes.reply = lambda _sent: Reply(401, [("www-authenticate", challenge)])
     answer = await alice.fetch("GET", "/api/notes")
     assert (401, challenge, 2) == (answer.status_code, answer.headers["www-authenticate"], len(notes.sent))
+    answer = await alice.fetch("GET", "/api/notes")
+    assert (401, 3) == (answer.status_code, len(notes.sent)), "not again within a minute"
+    assert notes.sent[1].token == notes.sent[2].token
+
+
+@pytest.mark.parametrize(
+    "challenges",
+    [
+        [],
+        ["Basic realm=x"],
+        ["Bearer"],
+        ['Bearer realm="x", error_description="invalid_token"'],
+        ['Bearer error="insufficient_scope", error_description="error=\\"invalid_token\\""'],
+        ['Bearer error="invalid_request", error_description="use_dpop_nonce"'],
+    ],
+)
+async def test_a_401_that_is_not_about_the_token_is_the_api_s_answer(
+    alice: WebBrowser, notes: SampleApi, challenges: list[str]
+) -> None:
+    notes.reply = lambda _sent: Reply(401, [("www-authenticate", each) for each in challenges])
+    answers = [await alice.fetch("GET", "/api/notes") for _ in range(2)]
+    assert ([401, 401], 2) == ([each.status_code for each in answers], len(notes.sent))
+    assert notes.sent[0].token == notes.sent[1].token
 
 
 async def test_an_api_that_is_gone_is_told_as_such(web_dev: DevServer) -> None:

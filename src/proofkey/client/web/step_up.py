@@ -1,9 +1,9 @@
-"""What an API asks for that only a stronger or fresher sign-in can give (RFC 9470 §3)."""
+"""What an API says with its 401 (RFC 6750 §3, RFC 9449 §7.1): above all whether only another sign-in helps (RFC 9470 §3)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import urlencode
 
 from proofkey.client.web.login import read_asked
@@ -16,14 +16,22 @@ _ASKED = ("acr_values", "max_age")
 
 def read_step_up(challenges: Iterable[str]) -> Mapping[str, str] | None:
     """`acr_values` and `max_age` of a challenge that asks for another sign-in; None where none does."""
-    for challenge in challenges:
-        if len(challenge) > 4_096 or not _SCHEME.match(challenge):
-            continue
-        found = {name.lower(): _unquoted(quoted) or token for name, quoted, token in _PARAMETER.findall(challenge)}
+    for found in _read(challenges):
         if found.get("error") == ERROR:
             asked = read_asked(found)
             return {name: asked[name] for name in _ASKED if name in asked}
     return None
+
+
+def read_errors(challenges: Iterable[str]) -> frozenset[str]:
+    """The `error` of each challenge for an access token."""
+    return frozenset(found["error"] for found in _read(challenges) if "error" in found)
+
+
+def _read(challenges: Iterable[str]) -> Iterator[dict[str, str]]:
+    for challenge in challenges:
+        if len(challenge) <= 4_096 and _SCHEME.match(challenge):
+            yield {name.lower(): _unquoted(quoted) or token for name, quoted, token in _PARAMETER.findall(challenge)}
 
 
 def _unquoted(text: str) -> str:

@@ -1,6 +1,7 @@
 """Sending to an API with the person's access token, and once more where the token or the proof was not good any more.
 
 1. One person has `MOST_AT_ONCE` of an API's connections at most, in however many browsers; who wants more waits.
+2. A token is renewed early only where the API calls it `invalid_token`, and not again for a minute where that did not help.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from proofkey.client.web.recognise import Recognised
 from proofkey.client.web.refresh import TokenRenewal
 from proofkey.client.web.request_body import RequestBody
 from proofkey.client.web.site import Site
-from proofkey.client.web.step_up import read_step_up
+from proofkey.client.web.step_up import read_errors
 from proofkey.protocol.errors import Refusal
-from proofkey.protocol.records import SECOND
+from proofkey.protocol.records import MINUTE, SECOND
 
 MOST_CONNECTIONS = 100
 MOST_AT_ONCE = 16
+MOST_NOTED = 10_000
 
 
 class ApiUnreachable(Refusal):
@@ -42,6 +44,7 @@ class Upstream:
         self.api = api
         self._renewal = renewal
         self._nonce: str | None = None
+        self._in_vain: dict[bytes, int] = {}
         self._turns: WeakValueDictionary[bytes, asyncio.Semaphore] = WeakValueDictionary()
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(api.timeout_for / SECOND, connect=10),
@@ -84,11 +87,12 @@ class Upstream:
         token = await self._token(site, who, None)
         answer = await self._try(site, token, method, url, headers, body)
         try:
-            if answer.status_code == 401 and body.can_be_sent and read_step_up(challenges_of(answer)) is None:
-                again = token if self._wants_nonce(site, answer) else await self._other_token(site, who, token)
-                if again is not None:
-                    await answer.aclose()
-                    answer = await self._try(site, again, method, url, headers, body)
+            again = await self._token_for_another_try(site, who, token, answer) if body.can_be_sent else None
+            if again is not None:
+                await answer.aclose()
+                answer = await self._try(site, again, method, url, headers, body)
+                if again != token and "invalid_token" in _errors_of(answer):
+                    self._note_in_vain(who.stored.key, site.clock())
             yield answer
         finally:
             await answer.aclose()
@@ -96,18 +100,29 @@ class Upstream:
     async def _token(self, site: Site, who: Recognised, refused: str | None) -> str:
         return await self._renewal(site, who.stored.key, self.api.resource, scope=self.api.scope, refused=refused)
 
+    async def _token_for_another_try(
+        self, site: Site, who: Recognised, token: str, answer: httpx2.Response
+    ) -> str | None:
+        """None where the API's answer is the answer."""
+        errors = _errors_of(answer)
+        if "use_dpop_nonce" in errors and site.issuer.dpop_key is not None and "dpop-nonce" in answer.headers:
+            return token
+        if "invalid_token" not in errors or 0 <= site.clock() - self._in_vain.get(who.stored.key, 0) < MINUTE:
+            return None
+        return await self._other_token(site, who, token)
+
+    def _note_in_vain(self, key: bytes, now: int) -> None:
+        """Rule 2; the oldest are forgotten first."""
+        self._in_vain.pop(key, None)
+        self._in_vain[key] = now
+        if len(self._in_vain) > MOST_NOTED:
+            del self._in_vain[next(iter(self._in_vain))]
+
     async def _other_token(self, site: Site, who: Recognised, refused: str) -> str | None:
         """A token that is not the one refused; None where there is none: the API's own answer then says why."""
         with suppress(Refusal):
             return await self._token(site, who, refused)
         return None
-
-    def _wants_nonce(self, site: Site, answer: httpx2.Response) -> bool:
-        """RFC 9449 §9."""
-        if site.issuer.dpop_key is None or "dpop-nonce" not in answer.headers:
-            return False
-        self._nonce = answer.headers["dpop-nonce"]
-        return any("use_dpop_nonce" in challenge for challenge in challenges_of(answer))
 
     async def _try(
         self, site: Site, token: str, method: str, url: str, headers: RawHeaders, body: RequestBody
@@ -132,6 +147,11 @@ class Upstream:
         jti = site.entropy(16).hex()
         proof = key.proof(method, url, now=site.clock(), jti=jti, nonce=self._nonce, access_token=token)
         return [(b"authorization", f"DPoP {token}".encode()), (b"dpop", proof.encode())]
+
+
+def _errors_of(answer: httpx2.Response) -> frozenset[str]:
+    """What a 401 says is wrong with the token or its proof (RFC 9449 §9: a nonce is asked for by a 401 as well)."""
+    return read_errors(challenges_of(answer)) if answer.status_code == 401 else frozenset()
 
 
 def challenges_of(answer: httpx2.Response) -> list[str]:
