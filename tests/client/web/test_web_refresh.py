@@ -176,15 +176,49 @@ async def test_without_a_refresh_token_the_person_signs_in_again(
     assert "signed out: session_without_refresh_token" in caplog.text
 
 
-async def without_refresh_token(site: Any) -> None:
+async def test_an_api_that_signing_in_brings_no_token_for_is_no_reason_to_sign_in(web_dev: DevServer) -> None:
+    with sample_api() as api:
+        apis = {
+            "/api": Api(url=api.url, resource="http://127.0.0.1:1"),
+            "/read": Api(url=api.url, resource="http://127.0.0.1:1", scope="notes:read"),
+        }
+        app = sign_in_at(web_dev, apis=apis)
+        async with browser_of(app) as alice:
+            await alice.sign_in()
+            await without_refresh_token((await app.opened()).site)
+            page, script = await alice.go("/read/notes"), await alice.fetch("GET", "/read/notes")
+            assert (await alice.session())["signed_in"]
+        await app.close()
+    assert (403, False) == (page.status_code, "location" in page.headers)
+    assert (403, "access_denied", True) == (
+        script.status_code,
+        script.json()["error"],
+        "[refresh_token_not_given]" in script.text,
+    )
+
+
+async def test_a_token_that_is_over_at_once_is_no_reason_to_sign_in(web_dev: DevServer) -> None:
+    clock = ForwardClock()
+    app = sign_in_at(web_dev, apis={"/api": Api(url="http://127.0.0.1:1", resource="http://127.0.0.1:1")}, clock=clock)
+    async with browser_of(app) as alice:
+        await alice.sign_in()
+        await without_refresh_token((await app.opened()).site, expires_at=clock())
+        page = await alice.go("/api/notes")
+    await app.close()
+    assert (403, True) == (page.status_code, "[refresh_token_not_given]" in page.text)
+
+
+async def without_refresh_token(site: Any, expires_at: int | None = None) -> None:
     """What the only session is where an issuer gave none."""
     import msgspec
 
-    from proofkey.client.web.session import Contents
+    from proofkey.client.web.session import Contents, HeldToken
 
     [stored] = site.store._sessions.values()
     contents = site.sealing.open_session(stored.key, stored.sealed, Contents)
-    sealed = site.sealing.close_session(stored.key, msgspec.structs.replace(contents, refresh_token=None))
+    kept = {name: HeldToken(held.access_token, expires_at or held.expires_at) for name, held in contents.access.items()}
+    changed = msgspec.structs.replace(contents, refresh_token=None, access=kept)
+    sealed = site.sealing.close_session(stored.key, changed)
     assert await site.store.renew_session(stored.key, expected_version=0, sealed=sealed, now=site.clock())
 
 

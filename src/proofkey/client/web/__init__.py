@@ -5,7 +5,7 @@ from __future__ import annotations
 from proofkey.client.web.api import Api
 from proofkey.client.web.asgi import SignIn
 from proofkey.client.web.message import Scope as Scope
-from proofkey.client.web.refresh import SessionEnded, TokensUnavailable
+from proofkey.client.web.refresh import RefreshTokenMissing, SessionEnded, TokensUnavailable
 from proofkey.client.web.require_login import ask_for_login, require_login, session_of
 from proofkey.client.web.session import SESSION, Session
 from proofkey.client.web.store.contract import SessionStore, StoredSession, StoreUnavailable
@@ -20,6 +20,7 @@ __all__ = [
     "MemoryStore",
     "PostgresStore",
     "RedisStore",
+    "RefreshTokenMissing",
     "Session",
     "SessionEnded",
     "SessionStore",

@@ -18,7 +18,7 @@ from proofkey.client.web.recognise import Recognised, find_by_key
 from proofkey.client.web.session import RENEW_BEFORE, HeldToken
 from proofkey.client.web.site import Site
 from proofkey.protocol.errors import Refusal
-from proofkey.protocol.records import SECOND
+from proofkey.protocol.records import MINUTE, SECOND
 
 CLAIM_FOR = 30 * SECOND
 TRIES = 3
@@ -38,6 +38,17 @@ class SessionEnded(Refusal):
     """
 
     code = "login_required"
+
+
+class RefreshTokenMissing(Refusal):
+    """The issuer gave no refresh token, and signing in again brings no token for this API either.
+
+    >>> from proofkey.client.web import RefreshTokenMissing
+    >>> RefreshTokenMissing.code
+    'access_denied'
+    """
+
+    code = "access_denied"
 
 
 class TokensUnavailable(Refusal):
@@ -61,7 +72,10 @@ class TokenRenewal:
     async def __call__(
         self, site: Site, key: bytes, resource: str | None, *, scope: str | None = None, refused: str | None = None
     ) -> str:
-        """A token of the session *key* for *resource*, not *refused*. Raises `SessionEnded`, `TokensUnavailable`."""
+        """A token of the session *key* for *resource*, not *refused*.
+
+        Raises `SessionEnded`, `TokensUnavailable`, `RefreshTokenMissing`.
+        """
         wanted = Wanted(resource if resource is not None else site.settings.resource or "", scope, refused)
         found = await find_by_key(site, key)
         if found is not None and (held := wanted.find_in(found, site.clock())) is not None:
@@ -117,7 +131,7 @@ async def _claim_and_refresh(site: Site, found: Recognised, wanted: Wanted) -> s
     if found.contents.refresh_token is None:
         if (held := wanted.find_in(found, now - RENEW_BEFORE)) is not None:
             return held.access_token
-        raise SessionEnded("session_without_refresh_token", "The access token has expired: sign in again")
+        raise _without_refresh_token(site, found, wanted)
     if not await site.store.claim_refresh(key, expected_version=version, claimed_until=now + CLAIM_FOR, now=now):
         return None
     try:
@@ -134,6 +148,14 @@ async def _claim_and_refresh(site: Site, found: Recognised, wanted: Wanted) -> s
     sealed = site.sealing.close_session(key, contents)
     kept = await site.store.renew_session(key, expected_version=version, sealed=sealed, now=now)
     return signed_in.tokens.access_token if kept else None
+
+
+def _without_refresh_token(site: Site, found: Recognised, wanted: Wanted) -> Refusal:
+    """Signing in again helps where it brings the token that is wanted, and did not bring it just now."""
+    brought = wanted.name == (site.settings.resource or "")
+    if brought and site.clock() - found.contents.created_at >= MINUTE:
+        return SessionEnded("session_without_refresh_token", "The access token has expired: sign in again")
+    return RefreshTokenMissing("refresh_token_not_given", "The issuer gave no refresh token: ask for offline_access")
 
 
 async def _ask(site: Site, found: Recognised, wanted: Wanted, refresh_token: str) -> SignedIn:

@@ -9,6 +9,7 @@ from proofkey.client.web.addresses import Addresses
 from proofkey.client.web.callback import LoginRefused
 from proofkey.client.web.csrf import CsrfRefused
 from proofkey.client.web.message import Request, Response, answer_json, page
+from proofkey.client.web.refresh import RefreshTokenMissing
 from proofkey.protocol.errors import InvalidRequest, Refusal
 
 _TOO_LARGE = "proxied_body_too_large"
@@ -46,7 +47,7 @@ def _json(refusal: Refusal, status: int) -> Response:
 def _status(refusal: Refusal) -> int:
     if refusal.reason == _TOO_LARGE:
         return 413
-    if isinstance(refusal, CsrfRefused | ServerRefused):
+    if isinstance(refusal, CsrfRefused | ServerRefused | RefreshTokenMissing):
         return 403
     if isinstance(refusal, LoginRefused | InvalidRequest | LogoutTokenRefused):
         return 400

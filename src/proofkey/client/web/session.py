@@ -91,7 +91,8 @@ class Session:
     async def access_token(self, resource: str | None = None) -> str:
         """An access token that is good now, renewed where it was not; for *resource*, else for the sign-in's first.
 
-        Keep it on the server. Raises `SessionEnded` where it cannot be renewed any more.
+        Keep it on the server. Raises `SessionEnded` where it cannot be renewed any more, `TokensUnavailable` where not
+        now, and `RefreshTokenMissing` where no sign-in would bring one.
         """
         if self._fetch_token is None:
             raise TypeError("this session is not attached to a sign-in")
