@@ -16,7 +16,12 @@ from proofkey.guard.steps import Steps
 
 
 class Binding(Protocol):
-    """One way to prove possession: DPoP, or the certificate of a mutual TLS connection."""
+    """One way to prove possession: DPoP, or the certificate of a mutual TLS connection.
+
+    >>> bindings: list[Binding] = [Dpop(), CertificateBound()]
+    >>> [(binding.confirmation, binding.scheme) for binding in bindings]
+    [('jkt', 'DPoP'), ('x5t#S256', 'Bearer')]
+    """
 
     @property
     def confirmation(self) -> str:

@@ -24,7 +24,12 @@ _STATUS = {"invalid_request": 400, "insufficient_scope": 403, "temporarily_unava
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole response, for any framework to send. Header names are in lower case."""
+    """A whole response, for any framework to send. Header names are in lower case.
+
+    >>> answer = ResourceServer(ISSUER, audience=AUDIENCE).metadata()
+    >>> answer.status, dict(answer.headers)["content-type"]
+    (200, 'application/json')
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]

@@ -47,6 +47,11 @@ def require(
     >>> @require("notes:read")
     ... def notes(request):
     ...     return HttpResponse(f"The notes of {access_of(request).subject}")
+    >>> from django.test import RequestFactory, override_settings
+    >>> request = RequestFactory().get("/notes", headers={"authorization": f"Bearer {ACCESS_TOKEN}"})
+    >>> with override_settings(PROOFKEY_GUARD={"issuers": ISSUER, "audience": AUDIENCE}):  # as settings.py has it
+    ...     notes(request).content.decode() == f"The notes of {SERVICE_ID}"
+    True
     """
     required = requirement(scopes, acr_values=acr_values, max_age=max_age)
 
@@ -84,6 +89,15 @@ class GuardMiddleware:
     >>> MIDDLEWARE = ["proofkey.guard.django.GuardMiddleware", "django.middleware.csrf.CsrfViewMiddleware"]
     >>> PROOFKEY_GUARD = {"issuers": ISSUER, "audience": AUDIENCE}
     >>> PROOFKEY_GUARD_PATHS = {"/api/": "notes:read"}
+
+    What that comes to, without a token:
+
+    >>> from django.http import HttpResponse
+    >>> from django.test import RequestFactory, override_settings
+    >>> with override_settings(PROOFKEY_GUARD=PROOFKEY_GUARD, PROOFKEY_GUARD_PATHS=PROOFKEY_GUARD_PATHS):
+    ...     guarded = GuardMiddleware(lambda request: HttpResponse("in"))
+    ...     [guarded(RequestFactory().get(path)).status_code for path in ("/api", "/api/notes", "/about")]
+    [401, 401, 200]
     """
 
     sync_capable = True
@@ -129,6 +143,11 @@ def access_of(request: HttpRequest) -> Access:
     >>> @require()
     ... def whoami(request):
     ...     return HttpResponse(access_of(request).subject)
+    >>> from django.test import RequestFactory, override_settings
+    >>> request = RequestFactory().get("/", headers={"authorization": f"Bearer {ACCESS_TOKEN}"})
+    >>> with override_settings(PROOFKEY_GUARD={"issuers": ISSUER, "audience": AUDIENCE}):
+    ...     whoami(request).content.decode() == SERVICE_ID
+    True
     """
     access = getattr(request, "proofkey_access", None)
     if not isinstance(access, Access):

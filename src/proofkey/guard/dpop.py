@@ -26,7 +26,13 @@ class Dpop:
     *replay* keeps the proofs that came; *nonces*, where given, must be in them. *required* refuses tokens that are not
     bound. A proof is good for *fresh_for* after it was made, and *leeway_for* beside for clocks, in milliseconds.
 
-    >>> server = ResourceServer(ISSUER, audience=AUDIENCE, bindings=[Dpop()])
+    >>> server = ResourceServer(ISSUER, audience=AUDIENCE, bindings=[Dpop(required=True)])
+    >>> request = ApiRequest("GET", API_URL, [(b"authorization", f"Bearer {ACCESS_TOKEN}".encode())])
+    >>> try:
+    ...     server.admit_blocking(request)
+    ... except TokenMissing as refusal:  # a bearer token is none here
+    ...     dict(server.challenge(refusal, request).headers)["www-authenticate"]
+    'DPoP realm="...", algs="ES256 ...'
     """
 
     confirmation = "jkt"

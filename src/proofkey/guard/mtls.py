@@ -29,7 +29,11 @@ class CertificateBound:
     name it only where a proxy sets it on every request and drops what a client sends under that name.
     *required* refuses tokens that are not bound.
 
-    >>> server = ResourceServer(ISSUER, audience=AUDIENCE, bindings=[CertificateBound(proxy_header="Client-Cert")])
+    >>> binding = CertificateBound(proxy_header="Client-Cert", required=True)
+    >>> server = ResourceServer(ISSUER, audience=AUDIENCE, bindings=[binding])
+    >>> server.admit_blocking(ApiRequest("GET", API_URL, [(b"authorization", f"Bearer {ACCESS_TOKEN}".encode())]))
+    Traceback (most recent call last):
+    proofkey.guard.access.TokenRejected: access_token_binding_missing
     """
 
     confirmation = "x5t#S256"

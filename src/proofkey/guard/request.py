@@ -19,7 +19,15 @@ _TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
 class TokenMissing(TokenRejected):
-    """No token was sent: the challenge says how to get in, and no error (RFC 6750 §3.1)."""
+    """No token was sent: the challenge says how to get in, and no error (RFC 6750 §3.1).
+
+    >>> server, request = ResourceServer(ISSUER, audience=AUDIENCE), ApiRequest("GET", API_URL, [])
+    >>> try:
+    ...     server.admit_blocking(request)
+    ... except TokenMissing as refusal:
+    ...     server.challenge(refusal, request).status
+    401
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,12 @@ class Guard:
     ...     start_response("200 OK", [("content-type", "text/plain")])
     ...     return [access_of(environ).subject.encode()]
     >>> guarded = Guard(hello, ResourceServer(ISSUER, audience=AUDIENCE), require("notes:read"))
+    >>> from wsgiref.util import setup_testing_defaults
+    >>> environ = {"HTTP_AUTHORIZATION": f"Bearer {ACCESS_TOKEN}"}
+    >>> setup_testing_defaults(environ)
+    >>> guarded(environ, lambda status, headers: print(status)) == [SERVICE_ID.encode()]
+    200 OK
+    True
     """
 
     def __init__(self, app: WSGIApplication, server: ResourceServer, required: Route = NOTHING) -> None:
@@ -77,6 +83,11 @@ def protect(app: WSGIApplication, *, issuer: Issuers, audience: str, scopes: Col
     ...     start_response("204 No Content", [])
     ...     return []
     >>> app = protect(app, issuer=ISSUER, audience=AUDIENCE, scopes=["notes:read"])
+    >>> from wsgiref.util import setup_testing_defaults
+    >>> environ = {}
+    >>> setup_testing_defaults(environ)
+    >>> answer = app(environ, lambda status, headers: print(status, dict(headers)["www-authenticate"]))
+    401 Unauthorized Bearer realm="...", scope="notes:read", resource_metadata="..."
     """
     required = require(scopes)
     server = ResourceServer(issuer, audience=audience, scopes_supported=required.scopes)

@@ -55,6 +55,8 @@ class TokenStore(Protocol):
     >>> store: TokenStore = MemoryStore()
     >>> with store.lock(ISSUER, CLIENT_ID):
     ...     store.remove(ISSUER, CLIENT_ID)
+    >>> store.load(ISSUER, CLIENT_ID) is None
+    True
     """
 
     def load(self, issuer: str, client_id: str) -> StoredSignIn | None:

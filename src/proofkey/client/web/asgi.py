@@ -49,6 +49,9 @@ class SignIn:
     >>> app = SignIn(
     ...     hello, issuer=ISSUER, client_id=WEB_CLIENT_ID, client_secret=WEB_CLIENT_SECRET, redirect_uri=WEB_REDIRECT_URI
     ... )
+    >>> from starlette.testclient import TestClient
+    >>> TestClient(app).get(WEB_REDIRECT_URI.replace("callback", "session")).json()
+    {'signed_in': False}
     """
 
     def __init__(

@@ -19,10 +19,16 @@ View = Callable[..., Any]
 def require_login(view: View) -> View:
     """*view*, sync or async, for those who signed in; others are redirected, or told where to go (401).
 
+    >>> from django.http import HttpResponse
     >>> from proofkey.client.web.django import require_login, session_of
     >>> @require_login
     ... def home(request):
     ...     return HttpResponse(session_of(request).claims["name"])
+    >>> from django.test import RequestFactory
+    >>> from proofkey.client.web import Session
+    >>> alice = Session(ISSUER, "a1", {"name": "Alice"}, NOW, NOW + 60_000, "c5rf")
+    >>> home(RequestFactory().get("/", **{"proofkey.session": alice})).content
+    b'Alice'
     """
     if iscoroutinefunction(view):
 

@@ -17,6 +17,11 @@ def signed_in(request: Request) -> Session:
     >>> @app.get("/")
     ... def home(session: Session = Depends(signed_in)) -> str:
     ...     return session.claims["name"]
+    >>> from proofkey.client.web import SignIn
+    >>> settings = {"client_id": WEB_CLIENT_ID, "client_secret": WEB_CLIENT_SECRET, "redirect_uri": WEB_REDIRECT_URI}
+    >>> from starlette.testclient import TestClient
+    >>> TestClient(SignIn(app, issuer=ISSUER, **settings)).get("/").status_code
+    401
     """
     session = session_of(request)
     if session is None:

@@ -43,6 +43,9 @@ def ask_for_login(request: Any) -> Response:
     ...         token = await session_of(request).access_token()
     ...     except SessionEnded:
     ...         return ask_for_login(request)
+    >>> ask_for_login({})
+    Traceback (most recent call last):
+    LookupError: no sign-in is in front of this application
     """
     ask: Callable[[], Response] = _around(request)[ASK]
     return ask()
@@ -51,9 +54,13 @@ def ask_for_login(request: Any) -> Response:
 def require_login(view: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """*view*, an ASGI application or a Starlette endpoint, for those who signed in; others are asked to.
 
-    >>> from proofkey.client.web import require_login
+    >>> from proofkey.client.web import SignIn, require_login
     >>> @require_login
-    ... async def notes(request): ...
+    ... async def notes(scope, receive, send): ...
+    >>> settings = {"client_id": WEB_CLIENT_ID, "client_secret": WEB_CLIENT_SECRET, "redirect_uri": WEB_REDIRECT_URI}
+    >>> from starlette.testclient import TestClient
+    >>> TestClient(SignIn(notes, issuer=ISSUER, **settings)).get("/notes").status_code
+    401
     """
 
     @wraps(view)

@@ -33,10 +33,19 @@ class SignIn:
     """*app* with sign-in; *settings* are those of `proofkey.client.web.SignIn`.
 
     >>> from proofkey.client.web.wsgi import SignIn
-    >>> def hello(environ, start_response): ...
+    >>> def hello(environ, start_response):
+    ...     start_response("200 OK", [("content-type", "text/plain")])
+    ...     return [b"somebody" if session_of(environ) else b"nobody"]
     >>> app = SignIn(
     ...     hello, issuer=ISSUER, client_id=WEB_CLIENT_ID, client_secret=WEB_CLIENT_SECRET, redirect_uri=WEB_REDIRECT_URI
     ... )
+    >>> from wsgiref.util import setup_testing_defaults
+    >>> environ = {}
+    >>> setup_testing_defaults(environ)
+    >>> app(environ, lambda status, headers: print(status))
+    200 OK
+    [b'nobody']
+    >>> app.close()
     """
 
     def __init__(self, app: WsgiApp, **settings: Any) -> None:
@@ -126,9 +135,13 @@ def session_of(request: Any = None) -> Session | None:
 def access_token(resource: str | None = None) -> str:
     """`Session.access_token` for those who cannot await, in a request of somebody who signed in.
 
+    >>> import httpx2
     >>> from proofkey.client.web.wsgi import access_token
     >>> def notes():
-    ...     return requests.get("https://notes.example/", headers={"Authorization": f"Bearer {access_token()}"}).json()
+    ...     return httpx2.get(API_URL, headers={"Authorization": f"Bearer {access_token()}"}).json()
+    >>> notes()
+    Traceback (most recent call last):
+    LookupError: no request is answered here and now
     """
     environ = _current()
     session = _session_of(environ)
@@ -146,6 +159,9 @@ def require_login(view: Callable[..., Any]) -> Callable[..., Any]:
     >>> @require_login
     ... def home():
     ...     return session_of().claims["name"]
+    >>> home()
+    Traceback (most recent call last):
+    LookupError: no request is answered here and now
     """
 
     @wraps(view)
