@@ -52,15 +52,19 @@ def test_it_tells_all_there_is_to_know(start_dev: StartDev, tmp_path: Path) -> N
     assert (1, dev.process.pid, str(tmp_path / "kept")) == (told["version"], told["pid"], told["data"])
     assert (None, f"{app}/playground", None) == (told["ca_file"], told["playground"], told["api"])
     clients = told["clients"]
-    assert ["spa", "native", "web", "service", "playground"] == list(clients)
-    assert [False, False, True, True, False] == ["client_secret" in client for client in clients.values()]
+    assert ["spa", "native", "web", "service", "playground", "example"] == list(clients)
+    assert [False, False, True, True, False, False] == ["client_secret" in client for client in clients.values()]
     assert [f"{app}/callback", f"{app}/"] == clients["spa"]["redirect_uris"]
     assert ["http://127.0.0.1/callback", "http://[::1]/callback", "com.example.demo:/callback"] == clients["native"][
         "redirect_uris"
     ]
-    assert [f"{app}/web/callback"] == clients["web"]["redirect_uris"]
+    own = ["http://127.0.0.1:8000", "http://localhost:8000"]
+    assert [f"{app}/web/callback", *(f"{origin}/auth/callback" for origin in own)] == clients["web"]["redirect_uris"]
+    assert [f"{origin}{path}" for origin in own for path in ("/callback", "/")] == clients["example"]["redirect_uris"]
+    assert [f"{origin}/" for origin in own] == clients["example"]["post_logout_redirect_uris"]
     assert [f"{app}/playground/callback"] == clients["playground"]["redirect_uris"]
     assert [f"{app}/"] == clients["spa"]["post_logout_redirect_uris"]
+    assert ["openid", "profile", "email", "notes:read"] == clients["playground"]["scopes"]
     assert ["alice", "bob"] == [user["username"] for user in told["users"]]
     assert told["users"][0] == told["user"]
     audience = told["resource"]["audience"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from proofkey.cli import COMMANDS
 from proofkey.client import LoginOptions
+from proofkey.demo.description import render_summary
 from tests.test_docs import PAUSE, ROOT, blocks, compare, environment, here
 from tests.test_docs import demo as demo
 
@@ -32,6 +33,16 @@ def test_the_page_runs_as_written(demo: dict[str, Any], tmp_path: Path) -> None:
     )
     assert 0 == ran.returncode, ran.stderr
     compare([told for _, told in written], ran.stdout)
+
+
+def test_readme_manual_and_demo_sign_in_alike(demo: dict[str, Any]) -> None:
+    """Whoever follows one of them can go on with another: they find the same sign-in, for the same API."""
+    pages = [(ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/commands.md", PAGE)]
+    lines = [here(text, demo) for text in pages] + [render_summary(demo)]
+    found = [re.findall(r" (login --issuer .*)", text)[0] for text in lines]
+    assert 1 == len(set(found)), found
+    [asked] = re.findall(r"scope=(\".*?\"), resource=\"(.*?)\"", lines[2])
+    assert found[0].endswith(f" --scope {asked[0]} --resource {asked[1]}")
 
 
 def test_every_option_of_login_is_in_its_table() -> None:

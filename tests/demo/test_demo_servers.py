@@ -97,15 +97,25 @@ def test_what_is_no_note_is_refused(notes: Notes, status: int, content: bytes, m
     assert isinstance(answer.json(), dict)
 
 
-def test_the_apps_origin_may_read_answers_and_refusals(notes: Notes) -> None:
-    for answer in (notes.ask("GET", scope="notes:read", origin=APP), notes.ask("GET", origin=APP)):
-        assert APP == answer.headers["access-control-allow-origin"]
+@pytest.mark.parametrize(
+    "origin", [APP, "http://127.0.0.1:10", "http://localhost:8000", "https://[::1]", "http://localhost"]
+)
+def test_the_app_and_pages_of_this_machine_may_read_answers_and_refusals(notes: Notes, origin: str) -> None:
+    for answer in (notes.ask("GET", scope="notes:read", origin=origin), notes.ask("GET", origin=origin)):
+        assert origin == answer.headers["access-control-allow-origin"]
         assert "WWW-Authenticate" in answer.headers["access-control-expose-headers"]
         assert ("Origin", False) == (answer.headers["vary"], "access-control-allow-credentials" in answer.headers)
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://127.0.0.1:10", "http://localhost:9", "null", "http://127.0.0.1:9.evil.example"]
+    "origin",
+    [
+        "null",
+        "http://127.0.0.1:9.evil.example",
+        "http://localhost.evil.example",
+        "http://127.0.0.1.nip.example:80",
+        "http://evil.example",
+    ],
 )
 def test_no_other_origin_may(notes: Notes, origin: str) -> None:
     for method, headers in (("GET", {}), ("OPTIONS", {"access-control-request-method": "GET"})):

@@ -1,7 +1,8 @@
 """The sample API: a few notes, each person their own, behind the guard (RFC 6750). Everything is kept in memory.
 
 1. Reading takes the first scope, writing the second; the audience is the API's own URL.
-2. Browsers may call from the sample app's origin alone; errors are readable there, too.
+2. Pages of the sample app and of any origin on this machine may call, and read errors, too: tokens come in a header, no
+   cookie has a say, so a page without a token gets nothing. An API that is not a demo names its own apps' origins.
 3. Notes, people and bodies are bounded.
 """
 
@@ -23,6 +24,7 @@ MAX_BODY = 8 * 1_024
 MAX_TEXT = 500
 MAX_NOTES = 50
 MAX_PEOPLE = 1_000
+_LOOPBACK = re.compile(rb"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
 _HEADER_NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,500}")
 
 
@@ -113,19 +115,16 @@ def _with_metadata(app: App, server: ResourceServer) -> App:
 
 
 def _with_cors(app: App, app_origin: str) -> App:
-    """Let pages of *app_origin*, and of no other, read the answers, refusals included (Fetch §3.2)."""
-    origin = app_origin.encode("ascii")
-    readable = [
-        (b"access-control-allow-origin", origin),
-        (b"access-control-expose-headers", b"WWW-Authenticate, Retry-After"),
-    ]
+    """Let pages of *app_origin* and of this machine, and no others, read the answers, refusals included (Fetch §3.2)."""
+    own = app_origin.encode("ascii")
 
     async def cors(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        allowed = readable if headers.get(b"origin") == origin else []
+        origin = headers.get(b"origin", b"")
+        allowed = _readable_for(origin) if origin == own or _LOOPBACK.fullmatch(origin) else []
 
         async def send_readable(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -138,6 +137,13 @@ def _with_cors(app: App, app_origin: str) -> App:
             await app(scope, receive, send_readable)
 
     return cors
+
+
+def _readable_for(origin: bytes) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"access-control-allow-origin", origin),
+        (b"access-control-expose-headers", b"WWW-Authenticate, Retry-After"),
+    ]
 
 
 def _preflight(headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:

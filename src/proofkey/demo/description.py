@@ -42,6 +42,7 @@ def _application(application: DeclaredApplication) -> dict[str, Any]:
     return {
         "client_id": application.client.id,
         **secret,
+        "scopes": list(application.client.scopes),
         "redirect_uris": list(application.client.redirect_uris),
         "post_logout_redirect_uris": list(application.client.post_logout_redirect_uris),
     }
@@ -87,10 +88,22 @@ def _try_this(description: dict[str, Any]) -> list[str]:
     native = description["clients"].get("native")
     if native:
         program, client_id = _pasted(sys.argv[0]), shlex.quote(native["client_id"])
-        lines.append(f"    {program} login {trusting['--ca-file']}--issuer {issuer} --client-id {client_id}")
+        asked = _asked_for(native, description["resource"])
+        lines.append(f"    {program} login {trusting['--ca-file']}--issuer {issuer} --client-id {client_id}{asked}")
+        if "--resource" in asked:
+            lines.append(f"    {program} curl {description['resource']['url']} {trusting['--cacert']}".rstrip())
         lines.append(f"    {program} flow {trusting['--ca-file']}{issuer} --client-id {client_id}")
     lines.append(f"    curl {trusting['--cacert']}{issuer}/.well-known/openid-configuration")
     return lines
+
+
+def _asked_for(client: dict[str, Any], resource: dict[str, Any] | None) -> str:
+    """What the login line asks for: a name to show, and to read from the sample API, as far as *client* may."""
+    reading = [scope for scope in [*(resource or {"scopes": {}})["scopes"]][:1] if scope in client["scopes"]]
+    scope = " ".join([*(scope for scope in ("openid", "profile") if scope in client["scopes"]), *reading])
+    return (f' --scope "{scope}"' if scope else "") + (
+        f" --resource {resource['audience']}" if resource and reading else ""
+    )
 
 
 def _pasted(path: str) -> str:

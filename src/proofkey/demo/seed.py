@@ -1,5 +1,5 @@
-"""The built-in demo: tenant `demo`, workspace `main`, two people, one application of each kind,
-the playground's, and the notes API.
+"""The built-in demo: tenant `demo`, workspace `main`, two people, one application of each kind, the playground's,
+one for the app its reader writes, and the notes API.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from proofkey.server.tenancy.file_schema import (
 
 TENANT, WORKSPACE = "demo", "main"
 NOTES_SCOPES = {"notes:read": "Read your notes", "notes:write": "Add and change your notes"}
+OWN_ORIGINS = ("http://127.0.0.1:8000", "http://localhost:8000")
+"""Where the manual's examples, and whatever a reader makes of them, are served."""
 _PERSON_SCOPES = ["openid", "profile", "email", "offline_access", *NOTES_SCOPES]
 
 
@@ -79,8 +81,11 @@ def _applications(client_secrets: Mapping[str, str], app_url: str, api_url: str)
             kind="web",
             name="Notes web",
             client_secret=client_secrets["web"],
-            redirect_uris=[f"{app_url}/web/callback"],
-            **person,
+            redirect_uris=[f"{app_url}/web/callback", *(f"{origin}/auth/callback" for origin in OWN_ORIGINS)],
+            **{
+                **person,
+                "post_logout_redirect_uris": [f"{app_url}/", *(f"{own}/auth/logged-out" for own in OWN_ORIGINS)],
+            },
         ),
         "service": ApplicationSchema(
             kind="service",
@@ -90,6 +95,13 @@ def _applications(client_secrets: Mapping[str, str], app_url: str, api_url: str)
             default_scope=["notes:read"],
             introspects=[api_url],
         ),
+        **_in_the_browser(app_url),
+    }
+
+
+def _in_the_browser(app_url: str) -> dict[str, ApplicationSchema]:
+    """The playground, and whatever single-page app a reader serves on this machine."""
+    return {
         "playground": ApplicationSchema(
             kind="spa",
             name="Playground",
@@ -97,6 +109,14 @@ def _applications(client_secrets: Mapping[str, str], app_url: str, api_url: str)
             scopes=["openid", "profile", "email", "notes:read"],
             default_scope=["notes:read"],
             post_logout_redirect_uris=[f"{app_url}/playground"],
+        ),
+        "example": ApplicationSchema(
+            kind="spa",
+            name="Your own app",
+            redirect_uris=[f"{origin}{path}" for origin in OWN_ORIGINS for path in ("/callback", "/")],
+            scopes=_PERSON_SCOPES,
+            default_scope=["notes:read"],
+            post_logout_redirect_uris=[f"{origin}/" for origin in OWN_ORIGINS],
         ),
     }
 
