@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from proofkey import jose
-from proofkey.guard import ResourceServer, ScopeMissing, TokenRejected, TrustedIssuer, require
+from proofkey.guard import Introspection, ResourceServer, ScopeMissing, TokenRejected, TrustedIssuer, require
 from proofkey.guard.fetched import COOL_DOWN_FOR
 from proofkey.protocol.records import SECOND
 from tests.guard.asking import AUDIENCE, asking, issuers
 from tests.guard.sample_issuer import KEY, NOON, OTHER_KEY, RSA_KEY, Clock, SampleIssuer
+from tests.listening import bind, url_of
 from tests.protocol.refusals import refused
 
 NOON_S = NOON // SECOND
@@ -245,3 +246,23 @@ async def test_a_bound_token_is_worth_nothing_to_a_guard_that_checks_no_proof(is
     for cnf in ({}, [], "jkt", True):
         with refused(TokenRejected, "access_token_confirmation_malformed"):
             await server.admit(asking(issuer.token(cnf=cnf)))
+
+
+async def test_what_is_asked_of_an_issuer_on_this_machine_goes_to_no_proxy(
+    issuer: SampleIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its keys nor, with this API's secret, what it knows of a token."""
+    proxy = bind()
+    proxy.listen()
+    proxy.setblocking(False)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, url_of(proxy))
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    issuer.known["opaque"] = {"active": True, **issuer.claims()}
+    asked = TrustedIssuer(issuer.issuer, introspection=Introspection("api", "secret"))
+    server = ResourceServer(asked, audience=AUDIENCE, clock=Clock())
+    subjects = [(await server.admit(asking(token))).subject for token in (issuer.token(), "opaque")]
+    with proxy, pytest.raises(BlockingIOError):
+        proxy.accept()
+    assert ["alice", "alice"] == subjects
