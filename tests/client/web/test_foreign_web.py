@@ -123,7 +123,8 @@ def test_tokens_of_a_foreign_issuer_are_renewed_for_the_api(oidc_provider: Forei
     with place_at(oidc_provider) as place, running(place, apis=apis, scope="openid profile notes:read"):
         place.sign_in()
         assert 200 == place.script("GET", "/api/notes").status_code
-        notes.reply = lambda _sent: Reply(401) if len(notes.sent) == 2 else Reply()
+        expired = Reply(401, [("www-authenticate", 'Bearer error="invalid_token"')])
+        notes.reply = lambda _sent: expired if len(notes.sent) == 2 else Reply()
         assert 200 == place.script("GET", "/api/notes").status_code
     assert (3, 2) == (len(notes.sent), len({sent.token for sent in notes.sent}))
 

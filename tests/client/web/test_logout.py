@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from proofkey.client.web import MemoryStore, SignIn
+from tests.client.web.clock import MINUTE, ForwardClock
 from tests.client.web.web_app import ORIGIN, REDIRECT_URI, browser_of, declaration, sign_in_at
 from tests.dev_server import DevServer, StartDev
 from tests.person import form_with
@@ -113,11 +114,13 @@ async def test_an_issuer_that_is_gone_keeps_nobody_signed_in(start_dev: StartDev
     file = tmp_path / "proofkey.yaml"
     file.write_text(declaration([REDIRECT_URI]), encoding="utf-8")
     server = await asyncio.to_thread(start_dev, "--config", str(file))
-    app = sign_in_at(server)
+    clock = ForwardClock()
+    app = sign_in_at(server, clock=clock)
     async with browser_of(app) as alice:
         await alice.sign_in()
         token = (await alice.session())["csrf"]
         server.kill()
+        clock.turn(11 * MINUTE)
         answer = await alice.fetch("POST", "/auth/logout", x_csrf_token=token)
         assert (200, {"location": "/"}) == (answer.status_code, answer.json())
         assert {"signed_in": False} == await alice.session()

@@ -1,12 +1,14 @@
 """POST …/logout: sign out here, give the refresh token back, then at the issuer (OpenID Connect RP-Initiated Logout 1.0 §2).
 
-1. The session here ends first: whatever the issuer answers, or whether it answers, nobody stays signed in.
+1. The session here ends first: whatever the issuer answers, or whether it answers, nobody stays signed in. What it makes of the
+   refresh token does not keep the person from its sign-out either.
 2. Only this application's own pages can sign a person out: a form field or a header proves it.
 3. Who comes back from the issuer is held against the `state` that was sent along.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 
@@ -17,11 +19,15 @@ from proofkey.client.web.cookie import Cookie
 from proofkey.client.web.csrf import FIELD, HEADER, CsrfRefused, check_token, is_from_elsewhere
 from proofkey.client.web.message import FormRefused, Request, Response, answer_json, not_allowed, redirect
 from proofkey.client.web.recognise import Recognised, recognise
+from proofkey.client.web.revoke import revoke
 from proofkey.client.web.site import Site
 from proofkey.protocol.records import MINUTE
 from proofkey.seal import encode_base64url
 
 STATE_FOR = 15 * MINUTE
+FOUND_WITHIN = 3.0
+"""Seconds."""
+
 _log = logging.getLogger("proofkey.client.web")
 
 
@@ -39,7 +45,10 @@ async def sign_out(site: Site, request: Request) -> Response:
         await site.store.end_session(recognised.stored.key)
         state = encode_base64url(site.entropy(32))
         headers.append(_state_cookie(site).set(state, max_age=STATE_FOR // 1_000))
-        location = await _end_at_issuer(site, recognised, state) or location
+        issuers, _ = await asyncio.gather(
+            _find_issuers_sign_out(site, recognised, state), revoke(site, recognised.contents.refresh_token)
+        )
+        location = issuers or location
     response = redirect(location) if token is None else answer_json(200, {"location": location})
     return response.adding(*headers)
 
@@ -51,14 +60,13 @@ async def _read_field(request: Request) -> str | None:
         return None
 
 
-async def _end_at_issuer(site: Site, recognised: Recognised, state: str) -> str | None:
-    """Give the refresh token back; where the person signs out at the issuer (None: it has no such place, or is gone)."""
+async def _find_issuers_sign_out(site: Site, recognised: Recognised, state: str) -> str | None:
+    """Where the person signs out at the issuer; None where it has no such place, or does not say so in time."""
     try:
-        metadata = await site.network.run(site.issuer.discover())
-        if metadata.revocation_endpoint is not None and recognised.contents.refresh_token is not None:
-            await site.network.run(site.issuer.revoke(recognised.contents.refresh_token))
-    except (ResponseRefused, ServerRefused) as refusal:
-        _log.warning("sign-out did not reach the issuer: %s", refusal.reason)
+        async with asyncio.timeout(FOUND_WITHIN):
+            metadata = await site.network.run(site.issuer.discover())
+    except (ResponseRefused, ServerRefused, TimeoutError) as failure:
+        _log.warning("sign-out did not reach the issuer: %s", getattr(failure, "reason", "timeout"))
         return None
     hint = recognised.contents.id_token
     if metadata.end_session_endpoint is None or hint is None:
