@@ -43,4 +43,5 @@ async def _read_notice(site: Site, request: Request) -> LogoutNotice:
         expected_issuer=site.issuer.issuer,
         expected_client_id=site.issuer.registration.client_id,
         now=site.clock(),
+        leeway_for=site.settings.leeway_for,
     )

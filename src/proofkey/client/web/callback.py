@@ -3,6 +3,7 @@
 1. Without this browser's cookie for this `state` an answer is worth nothing (login CSRF, code injection).
 2. A transaction is taken before its code is sent anywhere: an answer that comes twice is used once.
 3. A session's id is made here, of fresh random bits; what the browser had before is ended (session fixation).
+4. Where the code was redeemed and no session comes of it, the refresh token goes back.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from proofkey.client.messages import Claims, ResponseRefused
 from proofkey.client.protocol import Callback, PendingLogin, read_callback, read_form_post
 from proofkey.client.web.message import FormRefused, Request, Response, not_allowed, redirect
 from proofkey.client.web.recognise import recognise, session_key
+from proofkey.client.web.revoke import revoke
 from proofkey.client.web.session import Contents, hold, session_key_of
 from proofkey.client.web.site import Site
-from proofkey.client.web.store.contract import StoredSession
+from proofkey.client.web.store.contract import StoredSession, StoreUnavailable
 from proofkey.client.web.transaction import RESTARTED, Transaction, hash_cookie, restart_key
+from proofkey.protocol.errors import Refusal
+from proofkey.protocol.numeric_date import read_numeric_date
 from proofkey.protocol.records import SECOND
 from proofkey.seal import encode_base64url
 
@@ -29,7 +33,7 @@ MAX_ANSWER = 16_384
 class LoginRefused(ResponseRefused):
     """The answer cannot become a session."""
 
-    code = "page"
+    code = "invalid_request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +106,18 @@ async def _without_transaction(site: Site, request: Request, answer: Answer) -> 
 
 async def _redeem(site: Site, request: Request, answer: Answer, transaction: Transaction) -> Response:
     signed_in = await site.network.run(site.issuer.redeem(answer.read(site, transaction)))
+    try:
+        return await _start(site, request, transaction, signed_in)
+    except (Refusal, StoreUnavailable):
+        await revoke(site, signed_in.tokens.refresh_token)
+        raise
+
+
+async def _start(site: Site, request: Request, transaction: Transaction, signed_in: SignedIn) -> Response:
+    """The session of who signed in; every session the browser had before is over."""
     claims = await _read_claims(site, signed_in)
     now = site.clock()
-    check_auth_time(claims, transaction.max_age, now)
+    check_auth_time(claims, transaction.max_age, now, site.settings.leeway_for)
     value = encode_base64url(site.entropy(32))
     contents = Contents(
         subject=claims["sub"],
@@ -117,9 +130,10 @@ async def _redeem(site: Site, request: Request, answer: Answer, transaction: Tra
         asked_acr_values=transaction.acr_values,
         asked_max_age=transaction.max_age,
     )
+    at_rest = _at_rest(site, hash_cookie(value), contents, now)
     for former in {transaction.replaces, session_key(site, request)} - {None}:
         await site.store.end_session(former)  # type: ignore[arg-type]
-    await site.store.start_session(_at_rest(site, hash_cookie(value), contents, now), now=now)
+    await site.store.start_session(at_rest, now=now)
     return redirect(transaction.return_to).adding(site.session_cookie.set(value))
 
 
@@ -133,12 +147,12 @@ async def _read_claims(site: Site, signed_in: SignedIn) -> Claims:
     return {**told, **claims}
 
 
-def check_auth_time(claims: Claims, max_age: int | None, now: int) -> None:
+def check_auth_time(claims: Claims, max_age: int | None, now: int, leeway_for: int) -> None:
     """Where a fresh sign-in was asked for, it must be one (OpenID Connect Core §3.1.3.7, 15)."""
     if max_age is None:
         return
-    auth_time = claims.get("auth_time")
-    if type(auth_time) is not int or now > (auth_time + max_age) * SECOND + 60 * SECOND:
+    signed_in_at = read_numeric_date(claims.get("auth_time"))
+    if signed_in_at is None or now > signed_in_at + max_age * SECOND + leeway_for:
         raise LoginRefused("auth_time_too_old", "auth_time does not meet max_age: the sign-in is not fresh enough")
 
 

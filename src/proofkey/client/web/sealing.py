@@ -2,6 +2,7 @@
 
 1. The key of its row stands inside every seal: contents moved to another row do not open.
 2. Several keys may be given: the first seals, all of them open, so that keys can be changed without signing anybody out.
+3. What an issuer sent and no store can keep is the issuer's mistake, and refused.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from proofkey.client.messages import ResponseRefused
 from proofkey.seal import Seal, SealBroken, derive_key, encode_base64url
 
 MIN_KEY = 32
@@ -35,11 +37,19 @@ class Sealing:
 
     def close_transaction(self, key: bytes, contents: msgspec.Struct) -> str:
         """Seal a begun login for the row called *key*."""
-        return self._seals["transaction"].close([key, contents], self._entropy(12))
+        return self._close("transaction", key, contents)
 
     def close_session(self, key: bytes, contents: msgspec.Struct) -> str:
-        """Seal a session's contents for the row called *key*."""
-        return self._seals["session"].close([key, contents], self._entropy(12))
+        """Seal a session's contents for the row called *key*. Raises `ResponseRefused` for what no store can keep."""
+        return self._close("session", key, contents)
+
+    def _close(self, purpose: str, key: bytes, contents: msgspec.Struct) -> str:
+        """Rule 3: integers of more than 64 bits and lone surrogates are JSON, and nothing that can be kept."""
+        try:
+            return self._seals[purpose].close([key, contents], self._entropy(12))
+        except (ValueError, OverflowError, RecursionError) as failure:
+            detail = type(failure).__name__
+            raise ResponseRefused("answer_unkeepable", "The issuer's answer cannot be kept", detail=detail) from None
 
     def open_transaction(self, key: bytes, sealed: str, kind: type[Contents]) -> Contents | None:
         """What was sealed for that row; None where it was not, or not by us."""

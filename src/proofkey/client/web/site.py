@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
 from proofkey.client.http import AsyncNetwork
+from proofkey.client.id_token import LEEWAY_FOR
 from proofkey.client.issuer import Issuer
 from proofkey.client.web.addresses import Addresses
 from proofkey.client.web.cookie import Cookie
@@ -32,10 +33,10 @@ class Options(TypedDict, total=False):
     """What an application may choose beside its registration. Durations are milliseconds.
 
     `scope` must hold openid; `resource` is the API of the first access token (RFC 8707). `userinfo` asks the issuer for
-    more claims at sign-in. After sign-out the person comes to the path `after_logout`, by way of
-    `post_logout_redirect_uri`, which must be registered: by default `…/logged-out` beside the redirect URI.
-    `request_by_reference` keeps the request out of the browser: the issuer fetches it at `…/request`, signed under
-    `request_key` where there is one (RFC 9101).
+    more claims at sign-in. `leeway_for` is how far the issuer's clock may be from this one. After sign-out the person
+    comes to the path `after_logout`, by way of `post_logout_redirect_uri`, which must be registered: by default
+    `…/logged-out` beside the redirect URI. `request_by_reference` keeps the request out of the browser: the issuer
+    fetches it at `…/request`, signed under `request_key` where there is one (RFC 9101).
     """
 
     scope: str
@@ -47,6 +48,7 @@ class Options(TypedDict, total=False):
     idle_for: int
     absolute_for: int
     transaction_for: int
+    leeway_for: int
     request_by_reference: bool
     request_key: SigningKey | None
 
@@ -64,6 +66,7 @@ class Settings:
     idle_for: int = IDLE_FOR
     absolute_for: int = ABSOLUTE_FOR
     transaction_for: int = 15 * MINUTE
+    leeway_for: int = LEEWAY_FOR
     request_by_reference: bool = False
     request_key: SigningKey | None = None
 
@@ -73,6 +76,8 @@ class Settings:
             raise ValueError("scope must hold openid: a session is about a person")
         if min(self.idle_for, self.absolute_for, self.transaction_for) <= 0:
             raise ValueError("durations must be positive")
+        if self.leeway_for < 0:
+            raise ValueError("leeway_for must not be negative")
 
 
 class Sweeper:

@@ -1,0 +1,99 @@
+"""An issuer that answers late, refuses, or says what nobody can keep: what a person's sign-in and sign-out come to."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+import pytest
+
+from proofkey.client.messages import ResponseRefused
+from proofkey.client.web import SignIn
+from tests.client.web.sample_api import Reply, SampleApi, sample_api
+from tests.client.web.test_web_sealing import ALICE, NEW, sealing
+from tests.client.web.web_app import browser_of, sign_in_at
+from tests.dev_server import DevServer
+from tests.listening import bind, url_of
+
+SCOPE = "openid profile offline_access"
+
+
+@pytest.fixture
+def endpoint() -> Iterator[SampleApi]:
+    """In place of one of the issuer's."""
+    with sample_api() as api:
+        yield api
+
+
+@asynccontextmanager
+async def sign_in_with(server: DevServer, *, userinfo: bool = False, **endpoints: str) -> AsyncIterator[SignIn]:
+    """The application, at an issuer that names these endpoints."""
+    app = sign_in_at(server, scope=SCOPE, userinfo=userinfo)
+    site = (await app.opened()).site
+    metadata = await site.network.run(site.issuer.discover())
+    site.issuer._metadata._kept = dataclasses.replace(metadata, **endpoints), site.clock()  # type: ignore[arg-type]
+    yield app
+    await app.close()
+
+
+async def signed_out(app: SignIn) -> str:
+    """Where a person comes to who signs out."""
+    async with browser_of(app) as alice:
+        await alice.sign_in()
+        async with asyncio.timeout(8):
+            answer = await alice.fetch("POST", "/auth/logout", x_csrf_token=(await alice.session())["csrf"])
+        assert {"signed_in": False} == await alice.session()
+    location: str = answer.json()["location"]
+    return location
+
+
+async def test_a_refused_revocation_keeps_nobody_from_the_issuer_s_sign_out(
+    web_dev: DevServer, endpoint: SampleApi
+) -> None:
+    endpoint.reply = lambda _sent: Reply(503, body=b"{}")
+    async with sign_in_with(web_dev, revocation_endpoint=endpoint.url) as app:
+        assert "/oauth2/logout?" in await signed_out(app)
+    assert 1 == len(endpoint.sent)
+
+
+async def test_a_revocation_that_is_not_answered_keeps_nobody_either(web_dev: DevServer) -> None:
+    with bind() as silent:
+        silent.listen()
+        async with sign_in_with(web_dev, revocation_endpoint=url_of(silent)) as app:
+            assert "/oauth2/logout?" in await signed_out(app)
+
+
+@pytest.mark.parametrize("claim", ["1180591620717411303424", '"\\ud800"', '[{"a": -9223372036854775809}]'])
+async def test_claims_that_nobody_can_keep_are_refused_and_the_grant_goes_back(
+    web_dev: DevServer, endpoint: SampleApi, claim: str
+) -> None:
+    urls = {"userinfo_endpoint": endpoint.url, "revocation_endpoint": f"{endpoint.url}/revoke"}
+    async with sign_in_with(web_dev) as plain, browser_of(plain) as alice:
+        await alice.sign_in()
+        subject = (await alice.session())["claims"]["sub"]
+    body = f'{{"sub": {json.dumps(subject)}, "claim": {claim}}}'.encode()
+    endpoint.reply = lambda sent: Reply(body=b"" if sent.target == "/revoke" else body)
+    async with sign_in_with(web_dev, userinfo=True, **urls) as app, browser_of(app) as alice:
+        page = await alice.sign_in()
+        assert (502, True) == (page.status_code, "[answer_unkeepable]" in page.text)
+        assert {"signed_in": False} == await alice.session()
+    assert ["/", "/revoke"] == [sent.target for sent in endpoint.sent]
+    assert parse_qs(endpoint.sent[1].body.decode())["token"]
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Something to keep."""
+
+    claims: dict[str, Any]
+
+
+@pytest.mark.parametrize("claim", [2**64, "\ud800", -(2**63) - 1])
+def test_sealing_refuses_what_cannot_be_kept(claim: object) -> None:
+    with pytest.raises(ResponseRefused, match="answer_unkeepable"):
+        sealing(NEW).close_session(ALICE, Kept({"claim": claim}))
