@@ -116,7 +116,7 @@ def issuer() -> Iterator[SampleIssuer]:
 class Receiver:
     """An application with four sessions of two people, and the endpoint that ends them."""
 
-    def __init__(self, issuer: SampleIssuer) -> None:
+    def __init__(self, issuer: SampleIssuer, **options: Any) -> None:
         self.issuer, self.store, self.clock = issuer.issuer, MemoryStore(), ForwardClock()
         self.app = SignIn(
             greet,
@@ -126,6 +126,7 @@ class Receiver:
             redirect_uri=REDIRECT_URI,
             store=self.store,
             clock=self.clock,
+            **options,
         )
 
     async def begin(self) -> None:
@@ -231,6 +232,18 @@ async def test_an_issuer_whose_keys_cannot_be_had_may_try_again(issuer: SampleIs
     assert (503, "5") == (answer.status_code, answer.headers["retry-after"])
     assert "[server_unreachable]" in answer.text
     await receiver.app.close()
+
+
+async def test_how_far_the_clocks_may_be_apart_can_be_chosen(issuer: SampleIssuer) -> None:
+    for leeway_for, expected in ((0, 400), (300_000, 200)):
+        receiver = Receiver(issuer, leeway_for=leeway_for)
+        async with browser_of(receiver.app) as browser:
+            token = receiver.token(exp=receiver.clock() // 1_000 - 200)
+            assert expected == (await receiver.post(token, browser))[0]
+        assert leeway_for == receiver.app._opening.issuer._leeway_for
+        await receiver.app.close()
+    with pytest.raises(ValueError, match="leeway_for"):
+        Receiver(issuer, leeway_for=-1)
 
 
 async def test_a_logout_token_may_be_used_again_by_nobody_while_it_lives(issuer: SampleIssuer) -> None:

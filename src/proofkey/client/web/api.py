@@ -13,7 +13,7 @@ MEBIBYTE = 1_048_576
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where an API is, and which access token it takes (RFC 8707): by default the one of the sign-in.
+    """Where an API is, and which access token it takes (RFC 8707): by default the one of the sign-in, if that is for its origin.
 
     *max_request* and *max_response* are bytes, *timeout_for* is milliseconds without a sign of life. Cookies that the API
     sets are dropped unless *set_cookie*. Plain http is for this machine and, with *inside*, for a network of your own.
@@ -44,6 +44,11 @@ class Api:
         """Scheme, host and port."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
+
+    def is_at_origin_of(self, url: str) -> bool:
+        """True where that address has the same scheme, host and port."""
+        parts = urlsplit(url)
+        return self.origin.lower() == f"{parts.scheme}://{parts.netloc}".lower()
 
     @property
     def path(self) -> str:

@@ -40,9 +40,9 @@ _log = logging.getLogger("proofkey.client.web")
 class SignIn:
     """*app* with sign-in at *issuer*, beside *redirect_uri*: `…/login`, `…/logout`, `…/session`, `…/backchannel-logout`.
 
-    *store* keeps sessions, sealed under *key* (32 random bytes; several to change them, the newest first). *apis* are
-    forwarded to with the person's access token: `{"/api": Api(…)}`. Further choices: `Options`. Raises `ValueError`
-    for what cannot be.
+    *store* keeps sessions (without one: this process alone), sealed under *key* (32 random bytes; several to change them,
+    the newest first). *apis* are forwarded to with the person's access token: `{"/api": Api(…)}`. Further choices:
+    `Options`. Raises `ValueError` for what cannot be.
 
     >>> from proofkey.client.web import SignIn
     >>> async def hello(scope, receive, send): ...
@@ -76,15 +76,22 @@ class SignIn:
     ) -> None:
         self._app = app
         self._apis = check_apis(apis or {})
-        kept = store if store is not None else MemoryStore()
+        settings = _settings(options, self._apis)
+        kept = store if store is not None else _memory_store()
         registration = Registration(
             client_id, redirect_uri, client_secret, authentication, id_token_signed_response_alg
         )
         self._opening = Opening(
-            settings=_settings(options, self._apis),
+            settings=settings,
             addresses=Addresses.beside(redirect_uri),
             issuer=Issuer(
-                issuer, registration, dpop_key=dpop_key, clock=clock, entropy=entropy, s256_announced=s256_announced
+                issuer,
+                registration,
+                dpop_key=dpop_key,
+                clock=clock,
+                entropy=entropy,
+                leeway_for=settings.leeway_for,
+                s256_announced=s256_announced,
             ),
             store=kept,
             sealing=Sealing(_keys(key, kept, entropy), f"{issuer} {client_id} {redirect_uri}", entropy),
@@ -160,9 +167,21 @@ class SignIn:
 
 
 def _settings(options: Options, apis: Mapping[str, Api]) -> Settings:
-    """The sign-in's own access token is for the first API that says whom it is for."""
-    options.setdefault("resource", next((api.resource for api in apis.values()), None))
-    return Settings(**options)
+    """The sign-in's own access token is for the first API that says whom it is for.
+
+    Another server would get a token that it could use there: an `Api` elsewhere must say whom it is for itself.
+    """
+    options.setdefault("resource", next((api.resource for api in apis.values() if api.resource is not None), None))
+    settings = Settings(**options)
+    for prefix, api in apis.items():
+        if api.resource is None and settings.resource is not None and not api.is_at_origin_of(settings.resource):
+            raise ValueError(f"the API at {prefix} would get the token for {settings.resource}: give it a resource")
+    return settings
+
+
+def _memory_store() -> MemoryStore:
+    _log.warning("no store is given: sessions are kept in this process alone, and further processes do not know them")
+    return MemoryStore()
 
 
 def check_apis(apis: Mapping[str, Api]) -> Mapping[str, Api]:

@@ -9,6 +9,8 @@ from typing import Any
 from proofkey.client.web.message import Response
 from proofkey.client.web.session import SESSION, Session
 
+POLICY_VIOLATION = 1008
+"""How a WebSocket is closed that nobody who signed in asked for (RFC 6455 §7.4.1)."""
 ASK = "proofkey.ask_for_login"
 """Where the scope keeps what asks for a sign-in."""
 
@@ -70,6 +72,9 @@ def require_login(view: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
         response = ask_for_login(request)
         if len(arguments) == 2:
             receive, send = arguments
+            if request["type"] == "websocket":
+                await receive()
+                return await send({"type": "websocket.close", "code": POLICY_VIOLATION})
             return await response(request, receive, send)
         return response
 
