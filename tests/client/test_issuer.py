@@ -14,6 +14,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 
 from proofkey.client.conversation import Conversation, Done, advance
+from proofkey.client.dpop import DpopKey
 from proofkey.client.http import AsyncNetwork, Network
 from proofkey.client.id_token import IdTokenRefused
 from proofkey.client.issuer import Issuer
@@ -28,7 +29,7 @@ from proofkey.client.messages import (
 )
 from proofkey.client.protocol import PendingLogin, Tokens, read_callback, read_form_post, read_tokens
 from proofkey.jose import SigningKey, generate_key, jwk_set, left_half_hash
-from proofkey.seal import encode_base64url
+from proofkey.seal import decode_base64url, encode_base64url
 from tests.dev_server import DevServer
 from tests.listening import bind, listening
 from tests.protocol.refusals import refused
@@ -145,6 +146,33 @@ def test_both_documents_must_name_the_issuer(liar: str) -> None:
     script = Script(**documents | {f".well-known/{liar}": {**METADATA, "issuer": "https://other.example"}})
     with refused(ResponseRefused, "metadata_issuer_differs"):
         script.run(Issuer(HOME, REGISTRATION).discover())
+
+
+def test_each_server_s_nonce_is_its_own() -> None:
+    """RFC 9449 §8.2, §9: userinfo may be served by another than the token endpoint."""
+    elsewhere = "https://people.example/me"
+    metadata = {**METADATA, "userinfo_endpoint": elsewhere}
+    nonces: list[tuple[str, str | None]] = []
+    key = DpopKey.generate()
+    issuer = Issuer(HOME, REGISTRATION, dpop_key=key, clock=Clock())
+    tokens = Tokens("at", None, "rt", None, None, "DPoP")
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        if request.url.startswith(f"{HOME}/.well-known"):
+            return HttpResponse(200, {}, json.dumps(metadata).encode())
+        payload = dict(request.headers)["dpop"].split(".")[1]
+        nonces.append((request.url, json.loads(decode_base64url(payload)).get("nonce")))
+        told = {"sub": "alice"} if request.url == elsewhere else answer_of(token_type="DPoP")
+        own = "people-1" if request.url == elsewhere else "home-1"
+        return HttpResponse(200, {"dpop-nonce": own}, json.dumps(told).encode())
+
+    for _ in range(2):
+        for conversation in (issuer.refresh("rt", subject=None), issuer.read_userinfo(tokens, subject="alice")):
+            step = advance(conversation, None)
+            while not isinstance(step, Done):
+                step = advance(conversation, answer(step))
+    here = f"{HOME}/token"
+    assert [(here, None), (elsewhere, None), (here, "home-1"), (elsewhere, "people-1")] == nonces
 
 
 def test_without_an_id_token_nobody_is_there() -> None:

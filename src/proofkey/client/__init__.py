@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from proofkey.client.browser import open_browser
     from proofkey.client.dpop import DpopKey
     from proofkey.client.http import AsyncNetwork, Network
+    from proofkey.client.id_token import IdTokenRefused
     from proofkey.client.issuer import Issuer, SignedIn
     from proofkey.client.messages import HttpRequest, HttpResponse, Registration, ResponseRefused, ServerRefused
     from proofkey.client.metadata import ServerMetadata, metadata_requests, read_metadata
@@ -43,6 +44,7 @@ __all__ = [
     "Farewell",
     "HttpRequest",
     "HttpResponse",
+    "IdTokenRefused",
     "Issuer",
     "LoginAbandoned",
     "LoginOptions",
@@ -83,6 +85,7 @@ _HOMES = {
     "DpopKey": "dpop",
     "AsyncNetwork": "http",
     "Network": "http",
+    "IdTokenRefused": "id_token",
     "Issuer": "issuer",
     "SignedIn": "issuer",
     "HttpRequest": "messages",

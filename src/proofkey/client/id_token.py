@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from proofkey import jose
+from proofkey.client.leeway import LEEWAY_FOR as LEEWAY_FOR
 from proofkey.client.messages import Claims, ResponseRefused
 from proofkey.protocol.numeric_date import read_numeric_date
 from proofkey.protocol.records import SECOND
 
-LEEWAY_FOR = 60 * SECOND
-
 
 class IdTokenRefused(ResponseRefused):
-    """The ID token is not about this login."""
+    """The ID token is not about this login.
+
+    >>> tokens = read_tokens(200, b'{"access_token": "secret", "token_type": "Bearer"}')
+    >>> issuer = Issuer(ISSUER, Registration(CLIENT_ID, REDIRECT_URI))
+    >>> try:
+    ...     next(issuer.read_person(tokens, scope="openid", nonce=None))
+    ... except IdTokenRefused as refused:
+    ...     refused.reason
+    'id_token_not_given'
+    """
 
 
 def check_id_token(
@@ -61,6 +69,20 @@ def check_refreshed_id_token(
     if _check_about(claims, expected_issuer, expected_client_id) != expected_subject:
         raise IdTokenRefused("id_token_subject_differs", "sub of the refreshed ID token is another person")
     _check_times(claims, now, leeway_for)
+
+
+def check_auth_time(claims: Claims, *, max_age: int, now: int, leeway_for: int = LEEWAY_FOR) -> None:
+    """Where the person was to sign in within *max_age* seconds, they must have (OpenID Connect Core §3.1.3.7, 13).
+
+    Raises `IdTokenRefused`.
+    """
+    signed_in_at = read_numeric_date(claims.get("auth_time"))
+    if signed_in_at is None:
+        raise IdTokenRefused("id_token_auth_time_missing", "max_age was asked for, but the ID token has no auth_time")
+    if now > signed_in_at + max_age * SECOND + leeway_for:
+        raise IdTokenRefused(
+            "id_token_auth_time_too_old", "auth_time of the ID token is longer ago than max_age allows"
+        )
 
 
 def _check_about(claims: Claims, expected_issuer: str, expected_client_id: str) -> str:

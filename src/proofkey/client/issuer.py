@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from proofkey import jose
 from proofkey.client.conversation import Conversation
-from proofkey.client.id_token import LEEWAY_FOR, IdTokenRefused, check_id_token, check_refreshed_id_token
+from proofkey.client.id_token import IdTokenRefused, check_id_token, check_refreshed_id_token
 from proofkey.client.kept import Kept
+from proofkey.client.leeway import LEEWAY_FOR
 from proofkey.client.messages import Claims, HttpRequest, HttpResponse, Registration, ResponseRefused, read_object
 from proofkey.client.metadata import ServerMetadata, is_sparse, metadata_requests, read_either
 from proofkey.client.protocol import (
@@ -98,7 +100,7 @@ class Issuer:
         self._s256_announced = s256_announced
         self._metadata = Kept(self._fetch_metadata, clock=clock)
         self._keys = Kept(self._fetch_keys, clock=clock)
-        self._nonce: str | None = None
+        self._nonces: dict[str, str] = {}
 
     def discover(self) -> Conversation[ServerMetadata]:
         """The issuer's metadata. Raises `ResponseRefused`."""
@@ -235,7 +237,7 @@ class Issuer:
             return _verified(token, keys, typ, algorithms)
         except jose.UnknownKey:
             raise IdTokenRefused(
-                "id_token_key_unknown", "The ID token is signed by a key the issuer does not have"
+                "id_token_key_unknown", "A token is signed by a key the issuer does not have"
             ) from None
 
     def _fetch_keys(self) -> Conversation[jose.KeySet]:
@@ -258,22 +260,31 @@ class Issuer:
         response = yield self._with_proof(request, access_token)
         if self.dpop_key is None:
             return response
-        asked_for = _takes_nonce(response)
-        self._nonce = response.headers.get("dpop-nonce", self._nonce)
-        if asked_for:
+        self._keep_nonce(request, response)
+        if _takes_nonce(response):
             response = yield self._with_proof(request, access_token)
-            self._nonce = response.headers.get("dpop-nonce", self._nonce)
+            self._keep_nonce(request, response)
         return response
+
+    def _keep_nonce(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Each server has nonces of its own; userinfo may be another one than the token endpoint (§8.2, §9)."""
+        nonce = response.headers.get("dpop-nonce")
+        if nonce is not None:
+            self._nonces[_origin_of(request.url)] = nonce
 
     def _with_proof(self, request: HttpRequest, access_token: str | None) -> HttpRequest:
         if self.dpop_key is None:
             return request
         jti, now = self._entropy(16).hex(), self._clock()
-        key = self.dpop_key
-        return _with(
-            request,
-            dpop=key.proof(request.method, request.url, now=now, jti=jti, nonce=self._nonce, access_token=access_token),
+        proof = self.dpop_key.proof(
+            request.method,
+            request.url,
+            now=now,
+            jti=jti,
+            nonce=self._nonces.get(_origin_of(request.url)),
+            access_token=access_token,
         )
+        return _with(request, dpop=proof)
 
 
 def _verified(token: str, keys: jose.KeySet, typ: str | None, algorithms: frozenset[str]) -> Claims:
@@ -283,7 +294,7 @@ def _verified(token: str, keys: jose.KeySet, typ: str | None, algorithms: frozen
         raise
     except jose.TokenInvalid as invalid:
         raise IdTokenRefused(
-            "id_token_unverifiable", "The ID token is not signed by the issuer", detail=str(invalid)
+            "id_token_unverifiable", "A token is not signed by the issuer", detail=str(invalid)
         ) from None
 
 
@@ -293,6 +304,11 @@ def _takes_nonce(response: HttpResponse) -> bool:
     return refused and (
         b"use_dpop_nonce" in response.body or "use_dpop_nonce" in response.headers.get("www-authenticate", "")
     )
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _with(request: HttpRequest, **headers: str) -> HttpRequest:

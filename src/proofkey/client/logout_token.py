@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from proofkey.client.id_token import LEEWAY_FOR
+from proofkey.client.leeway import LEEWAY_FOR
 from proofkey.client.messages import Claims, ResponseRefused
 from proofkey.protocol.numeric_date import read_numeric_date
 from proofkey.seal import SealBroken, decode_base64url
