@@ -8,6 +8,7 @@ import threading
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,6 +16,7 @@ import httpx2
 import pytest
 
 from proofkey.client import (
+    IdTokenRefused,
     LoginAbandoned,
     LoginOptions,
     MemoryStore,
@@ -75,6 +77,16 @@ def test_a_sign_in_that_was_revoked_there_is_over_here(provider: ForeignProvider
     assert me.logout().revoked
     with pytest.raises(NotSignedIn, match="sign_in_ended"):
         copy.access_token(rejected=token)
+
+
+def test_a_renewed_id_token_of_another_login_is_refused(oidc_provider: ForeignProvider) -> None:
+    me = sign_in_at(oidc_provider)
+    me.access_token(rejected=me.access_token())
+    claims = me.claims
+    assert claims["nonce"]
+    me._store.save(replace(me._kept, claims={**claims, "nonce": "of another login"}))
+    with pytest.raises(IdTokenRefused, match="id_token_nonce_of_another"):
+        me.access_token(rejected=me.access_token())
 
 
 def test_a_resource_ends_up_in_the_audience(oidc_provider: ForeignProvider) -> None:
@@ -230,8 +242,11 @@ def test_it_is_asked_no_faster_than_allowed_and_more_slowly_when_told() -> None:
     assert ("at", True, True) == (me.access_token(), 1.0 <= second - first, 6.0 <= third - second)
 
 
-def test_a_question_without_an_answer_is_asked_again() -> None:
-    assert "at" == ask_device_issuer(DeviceIssuer(None, TOKENS)).access_token()
+def test_a_question_without_an_answer_is_asked_again_more_slowly() -> None:
+    issuer = DeviceIssuer(None, PENDING, TOKENS)
+    assert "at" == ask_device_issuer(issuer).access_token()
+    first, second, third = issuer.asked
+    assert (True, True) == (2.0 <= second - first, 2.0 <= third - second)
 
 
 @pytest.mark.parametrize("code", ["access_denied", "expired_token", "invalid_grant"])

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +18,14 @@ from proofkey.client import (
     NotSignedIn,
     ResponseRefused,
     SealedFileStore,
+    SignedIn,
     SignIn,
     StoredSignIn,
+    Tokens,
     find_sign_in,
     login,
 )
+from proofkey.client.sign_in import renewed_by
 from tests.client.dropping_proxy import DroppingProxy, dropping_proxy
 from tests.dev_server import DevServer, StartDev
 from tests.visitor import sign_in as visit
@@ -140,6 +144,28 @@ def test_an_issuer_that_cannot_be_reached_leaves_the_sign_in(behind: Behind) -> 
         behind.server.process.send_signal(signal.SIGCONT)
     behind.proxy.upstream = f"http://127.0.0.1:{behind.server.port}"
     assert behind.find().access_token(rejected=before.access_token())
+
+
+def test_an_issuer_that_comes_back_in_a_moment_is_asked_again(behind: Behind) -> None:
+    me, upstream = behind.find(), behind.proxy.upstream
+    first = me.access_token()
+    behind.proxy.upstream = "http://127.0.0.1:9"
+    back = threading.Timer(0.3, setattr, (behind.proxy, "upstream", upstream))
+    back.start()
+    try:
+        assert first != me.access_token(rejected=first)
+    finally:
+        back.join()
+
+
+def test_the_nonce_of_the_sign_in_outlives_a_renewed_id_token_that_holds_none() -> None:
+    def claims_after(**renewed: object) -> object:
+        tokens = Tokens("at", None, "rt", None, None)
+        kept = StoredSignIn("https://issuer.example", "cli", "openid", None, None, "Bearer", "", None, None, NOON)
+        begun = renewed_by(kept, SignedIn(tokens, {"sub": "alice", "nonce": "n", "name": "Alice"}), NOON)
+        return renewed_by(begun, SignedIn(tokens, renewed), NOON).claims
+
+    assert {"sub": "alice", "nonce": "n"} == claims_after(sub="alice")
 
 
 def test_a_sign_in_that_the_issuer_ended_is_over_here_too(behind: Behind) -> None:

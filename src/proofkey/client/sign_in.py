@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proofkey.client.leeway import LEEWAY_FOR
 from proofkey.client.refused import NotSignedIn
 from proofkey.client.token_store.contract import StoredSignIn, TokenStore
 from proofkey.client.token_store.own_store import OwnStore
@@ -28,11 +29,10 @@ if TYPE_CHECKING:
 USABLE_FOR = 30 * SECOND
 """How long a token that is handed out lives at least, or for a third of its life where that is shorter."""
 
-_TRIES = ((3.0, 0.1), (3.0, 0.2), (15.0, 0.0))
+_TRIES = ((3.0, 0.2), (3.0, 0.2), (15.0, 0.0))
 """Seconds to wait for an answer, and before the next try: the third starts seven seconds after the first, well within the ten
 in which issuers usually take the same refresh token once more."""
 
-_PASSING = {"server_unreachable", "answer_too_slow", "response_unreadable", "response_too_long"}
 _PASSING_CODES = {"temporarily_unavailable", "server_error"}
 
 
@@ -63,10 +63,18 @@ class SignIn:
     True
     """
 
-    def __init__(self, kept: StoredSignIn, store: TokenStore, *, clock: Callable[[], int] = _wall_clock) -> None:
+    def __init__(
+        self,
+        kept: StoredSignIn,
+        store: TokenStore,
+        *,
+        clock: Callable[[], int] = _wall_clock,
+        leeway_for: int = LEEWAY_FOR,
+    ) -> None:
         self._kept = kept
         self._store = store
         self._clock = clock
+        self._leeway_for = leeway_for
         self._known_issuer: tuple[bytes | None, Issuer] | None = None
 
     def __repr__(self) -> str:
@@ -173,8 +181,13 @@ class SignIn:
         return await asyncio.to_thread(self.logout)
 
     def _is_somebody_else(self, kept: StoredSignIn) -> bool:
-        """Whether another person has signed in meanwhile: their token must not serve what was begun for this one."""
-        return (kept.claims or {}).get("sub") != self.claims.get("sub")
+        """Whether another person has signed in meanwhile: their token must not serve what was begun for this one.
+
+        Where nothing says who it is, another sign-in is somebody else's.
+        """
+        subject = self.claims.get("sub")
+        is_other_sign_in = subject is None and kept.signed_in_at != self._kept.signed_in_at
+        return is_other_sign_in or (kept.claims or {}).get("sub") != subject
 
     def _is_usable(self, kept: StoredSignIn, usable_for: int, rejected: str | None) -> bool:
         if kept.access_token == rejected:
@@ -203,7 +216,7 @@ class SignIn:
 
     def _ask_patiently(self, kept: StoredSignIn, refresh_token: str) -> SignedIn:
         """Use *refresh_token*; where no answer comes, at once again."""
-        from proofkey.client.messages import ResponseRefused, ServerRefused
+        from proofkey.client.messages import NoAnswer, ServerRefused
 
         for seconds, pause in _TRIES:
             try:
@@ -211,24 +224,19 @@ class SignIn:
             except ServerRefused as refused:
                 if refused.code not in _PASSING_CODES or not pause:
                     raise
-            except ResponseRefused as refused:
-                if refused.reason not in _PASSING or not pause:
+            except NoAnswer:
+                if not pause:
                     raise
             time.sleep(pause)
         raise AssertionError("the last try returns or raises")
 
     def _ask(self, issuer: Issuer, kept: StoredSignIn, refresh_token: str, seconds: float) -> SignedIn:
         from proofkey.client.http import Network
-        from proofkey.client.messages import ResponseRefused
 
         claims = kept.claims or {}
         told: dict[str, Any] = {"subject": claims.get("sub"), "nonce": claims.get("nonce"), "resource": kept.resource}
         with Network(kept.issuer, ca_file=_path(kept.ca_file), timeout=seconds) as network:
-            try:
-                network.run(issuer.prepare())
-            except ResponseRefused:
-                self._known_issuer = None  # it would rest for a second, and the next try is to ask
-                raise
+            network.run(issuer.prepare())
             return network.run(issuer.refresh(refresh_token, **told))
 
     def _revoke(self, kept: StoredSignIn) -> None:
@@ -244,7 +252,13 @@ class SignIn:
 
         if self._known_issuer is None or self._known_issuer[0] != kept.dpop_key:
             registration = Registration(kept.client_id, "")
-            issuer = Issuer(kept.issuer, registration, dpop_key=_key_of(kept), s256_announced=False)
+            issuer = Issuer(
+                kept.issuer,
+                registration,
+                dpop_key=_key_of(kept),
+                leeway_for=self._leeway_for,
+                s256_announced=False,
+            )
             self._known_issuer = kept.dpop_key, issuer
         return self._known_issuer[1]
 
@@ -262,12 +276,16 @@ def _path(name: str | None) -> Path | None:
 
 
 def renewed_by(kept: StoredSignIn, signed_in: SignedIn, now: int) -> StoredSignIn:
-    """*kept* with the tokens of *signed_in*, which came at *now*."""
-    tokens = signed_in.tokens
+    """*kept* with the tokens of *signed_in*, which came at *now*.
+
+    A renewed ID token need not hold the nonce; the next one is held to it all the same.
+    """
+    tokens, claims = signed_in.tokens, signed_in.claims
+    nonce = {name: said for name, said in (kept.claims or {}).items() if name == "nonce"}
     return replace(
         kept,
         scope=tokens.scope or kept.scope,
-        claims=dict(signed_in.claims) if signed_in.claims is not None else kept.claims,
+        claims=kept.claims if claims is None else {**nonce, **claims},
         token_type=tokens.token_type,
         access_token=tokens.access_token,
         access_token_at=now,
@@ -277,9 +295,15 @@ def renewed_by(kept: StoredSignIn, signed_in: SignedIn, now: int) -> StoredSignI
 
 
 def find_sign_in(
-    issuer: str | None = None, client_id: str | None = None, *, store: TokenStore | None = None
+    issuer: str | None = None,
+    client_id: str | None = None,
+    *,
+    store: TokenStore | None = None,
+    leeway_for: int = LEEWAY_FOR,
 ) -> SignIn | None:
     """The sign-in that is kept for *issuer* and *client_id*; without them, the only one that fits. None where none does.
+
+    *leeway_for* is what clocks may differ by where the times of ID tokens are checked, in milliseconds.
 
     Raises `StoreRefused` where what is kept must not be trusted, `NotSignedIn` where several fit.
 
@@ -298,4 +322,4 @@ def find_sign_in(
             raise NotSignedIn("sign_in_ambiguous", "There are several sign-ins: say which issuer and client")
         [(issuer, client_id)] = fitting
     kept = store.load(issuer, client_id)
-    return None if kept is None else SignIn(kept, store)
+    return None if kept is None else SignIn(kept, store, leeway_for=leeway_for)
