@@ -8,16 +8,19 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
 
 from proofkey.client import (
+    IdTokenRefused,
     Issuer,
     LoginAbandoned,
     MemoryStore,
@@ -255,6 +258,65 @@ def test_a_token_of_somebody_else_never_serves_what_was_begun_for_the_first(dev:
     assert found is not None
     assert second.claims["sub"] == found.claims["sub"]
     assert second.access_token(rejected=second.access_token())
+
+
+def test_without_an_id_token_another_sign_in_is_somebody_else_s(dev: DevServer) -> None:
+    store = MemoryStore()
+    first = login(dev.issuer, "native", scope="notes:read", browser=alice(dev), store=store)
+    token = first.access_token()
+    renewed = first.access_token(rejected=token)
+    assert renewed != token
+    second = login(
+        dev.issuer,
+        "native",
+        scope="notes:read",
+        browser=lambda url: come_back(sign_in(url, "bob", dev.password_of("bob"))),
+        store=store,
+    )
+    with pytest.raises(NotSignedIn, match="sign_in_replaced"):
+        first.access_token(rejected=renewed)
+    assert second.access_token(rejected=second.access_token())
+
+
+def test_a_sign_in_is_as_fresh_as_was_asked_for(dev: DevServer) -> None:
+    def slow(url: str) -> None:
+        callback = sign_in(url, "alice", dev.password_of("alice"))
+        time.sleep(2.5)
+        come_back(callback)
+
+    within: dict[str, Any] = {"extra": {"max_age": "1"}}
+    assert sign_in_with(dev, slow, **within).claims["auth_time"]
+    with pytest.raises(IdTokenRefused, match="id_token_auth_time_too_old"):
+        sign_in_with(dev, slow, **within, leeway_for=0)
+    with pytest.raises(IdTokenRefused, match="id_token_auth_time_missing"):
+        sign_in_with(dev, alice(dev), **within, scope="notes:read")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"extra": {"response_mode": "form_post"}},
+        {"extra": {"max_age": "an hour"}},
+        {"extra": {"max_age": "-1"}},
+        {"extra": {"acr_values": "x"}, "device": True},
+    ],
+)
+def test_parameters_that_cannot_be_held_to_are_refused_before_anybody_is_asked(options: dict[str, Any]) -> None:
+    opened: list[str] = []
+    with pytest.raises(ValueError, match=r"response_mode|max_age|device"):
+        login("http://127.0.0.1:9", "native", browser=opened.append, store=MemoryStore(), **options)
+    assert [] == opened
+
+
+def test_clocks_may_differ_by_what_the_caller_says(dev: DevServer) -> None:
+    store, never = MemoryStore(), -86_400_000
+    with pytest.raises(IdTokenRefused, match="id_token_expired"):
+        sign_in_with(dev, alice(dev), leeway_for=never)
+    login(dev.issuer, "native", browser=alice(dev), store=store)
+    found = find_sign_in(store=store, leeway_for=never)
+    assert found is not None
+    with pytest.raises(IdTokenRefused, match="id_token_expired"):
+        found.access_token(rejected=found.access_token())
 
 
 def test_a_place_that_refuses_tokens_says_so_before_anybody_is_asked(dev: DevServer, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,9 @@ from proofkey.client.conversation import Conversation
 from proofkey.client.device import AskAgain, DeviceAuthorization, ask_device, begin_device
 from proofkey.client.dpop import DpopKey
 from proofkey.client.http import Network
+from proofkey.client.id_token import check_auth_time
 from proofkey.client.issuer import Issuer, SignedIn, wall_clock
+from proofkey.client.leeway import LEEWAY_FOR
 from proofkey.client.loopback import LoopbackListener, has_port, is_loopback_redirect_uri, with_port
 from proofkey.client.messages import NoAnswer, Registration
 from proofkey.client.refused import LoginAbandoned
@@ -68,7 +71,7 @@ class LoginOptions(TypedDict, total=False):
     dpop: bool
     """Bind the tokens to a new key, which is kept with them (RFC 9449)."""
     extra: Mapping[str, str]
-    """Further parameters of the authorization request: `prompt`, `login_hint`, `acr_values` …"""
+    """Further parameters of the authorization request: `prompt`, `login_hint`, `acr_values`, `max_age` … None with `device`."""
     patience_for: int
     """How long to wait for the person, in milliseconds; ten minutes unless told otherwise."""
     ca_file: Path | None
@@ -79,13 +82,15 @@ class LoginOptions(TypedDict, total=False):
     """Tells the person something; prints on stderr unless told otherwise."""
     s256_announced: bool
     """False accepts an issuer whose metadata do not say that it knows PKCE."""
+    leeway_for: int
+    """What clocks may differ by where the times of ID tokens are checked, in milliseconds; a minute unless told otherwise."""
 
 
 def login(issuer: str, client_id: str, **options: Unpack[LoginOptions]) -> SignIn:
     """Sign a person in to this program, and keep the sign-in for the next run. `LoginOptions` says what can be told.
 
     Raises `LoginAbandoned` where nobody came back, `ServerRefused` where the issuer said no, `ResponseRefused` where its
-    answer must not be believed, `StoreRefused` where tokens cannot be kept.
+    answer must not be believed, `StoreRefused` where tokens cannot be kept, `ValueError` for an `extra` that cannot be held to.
 
     >>> me = login(ISSUER, CLIENT_ID, scope="openid profile notes:read")
     >>> me.claims["name"]
@@ -135,7 +140,17 @@ class _Login:
     store: TokenStore | None = None
     say: Say = _say_on_stderr
     s256_announced: bool = True
+    leeway_for: int = LEEWAY_FOR
     _arrivals: SimpleQueue[Arrival] = field(default_factory=SimpleQueue)
+
+    def __post_init__(self) -> None:
+        """What could only end in a login that nobody waits for, or whose promise nobody checks, is refused at once."""
+        if "response_mode" in self.extra:
+            raise ValueError("response_mode is this login's own: the answer comes in the query")
+        if self.device and self.extra:
+            raise ValueError("extra is for the authorization request, which the device grant has none of")
+        if not re.fullmatch("[0-9]{1,9}", self.extra.get("max_age", "0"), re.ASCII):
+            raise ValueError("max_age is a number of seconds")
 
     def cancel(self) -> None:
         """End the wait for the person."""
@@ -152,7 +167,7 @@ class _Login:
         kept = self._to_keep(signed_in, dpop_key)
         with store.lock(self.issuer, self.client_id):
             store.save(kept)
-        return SignIn(kept, store)
+        return SignIn(kept, store, leeway_for=self.leeway_for)
 
     def _sign_in(self, network: Network, dpop_key: DpopKey | None) -> SignedIn:
         reads_paste = is_person_there() if self.paste is None else self.paste
@@ -161,15 +176,24 @@ class _Login:
         with listener or nullcontext():
             redirect_uri = listener.redirect_uri if listener else (*self._addresses(), self.redirect_uri)[0]
             registration = Registration(self.client_id, redirect_uri)
-            issuer = Issuer(self.issuer, registration, dpop_key=dpop_key, s256_announced=self.s256_announced)
+            issuer = self._issuer(registration, dpop_key)
             metadata = network.run(issuer.discover())
             if self.only_supported and metadata.scopes_supported:
                 listed = [scope for scope in self.scope.split() if scope in metadata.scopes_supported]
                 self.scope = " ".join(listed) or self.scope
-            nobody_could_answer = (obstacle is not None or self.browser is None) and not reads_paste
+            nobody_could_answer = (obstacle is not None or self.browser is None) and not reads_paste and not self.extra
             if self.device or (nobody_could_answer and metadata.device_authorization_endpoint is not None):
                 return self._sign_in_by_device(network, issuer)
             return self._sign_in_by_browser(network, issuer, listener, obstacle, reads_paste=reads_paste)
+
+    def _issuer(self, registration: Registration, dpop_key: DpopKey | None) -> Issuer:
+        return Issuer(
+            self.issuer,
+            registration,
+            dpop_key=dpop_key,
+            leeway_for=self.leeway_for,
+            s256_announced=self.s256_announced,
+        )
 
     def _listen(self) -> LoopbackListener | None:
         """A listener at the first address that is free; None where there can be none."""
@@ -208,7 +232,11 @@ class _Login:
         self.say(_invitation(pending.url, obstacle, is_opened=self.browser is not None, reads_paste=reads_paste))
         browser = None if obstacle else self.browser
         wait = AnswerWait(pending, listener, browser, reads_paste, self.say, self._arrivals)
-        return network.run(issuer.redeem(wait.wait(self.patience_for)))
+        signed_in = network.run(issuer.redeem(wait.wait(self.patience_for)))
+        if "max_age" in self.extra:
+            max_age = int(self.extra["max_age"])
+            check_auth_time(signed_in.claims or {}, max_age=max_age, now=wall_clock(), leeway_for=self.leeway_for)
+        return signed_in
 
     def _extra(self) -> Mapping[str, str]:
         """Where offline_access is asked for, consent has to be (OpenID Connect Core §11)."""
