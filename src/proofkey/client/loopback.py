@@ -19,7 +19,10 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
+
+from proofkey.client.error_code import Meaning, meaning_of
+from proofkey.client.page import PAGE_POLICY, render_page
 
 _ADDRESSES = {"127.0.0.1": socket.AF_INET, "::1": socket.AF_INET6}
 _HOSTS = {"127.0.0.1": "127.0.0.1", "localhost": "127.0.0.1", "::1": "::1"}
@@ -29,20 +32,32 @@ _HEADERS = (
     ("content-type", "text/html; charset=utf-8"),
     ("cache-control", "no-store"),
     ("referrer-policy", "no-referrer"),
-    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("content-security-policy", PAGE_POLICY),
     ("connection", "close"),
 )
 
 
-def _page(title: str, words: str) -> bytes:
-    return f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">
-<meta name="viewport" content="width=device-width"><title>{title}</title>
-<main><h1>{title}</h1><p>{words}</p></main></html>
-""".encode()
+_DONE = render_page("Done here", "You can close this page and go back to the program that sent you.", went_well=True)
+_NOT_OURS = render_page("Not this login", "This answer belongs to another login. The program still waits for its own.")
+_WHY: dict[Meaning, str] = {
+    "declined": "The sign-in was declined, so the program was given nothing.",
+    "sign_in_again": "This sign-in did not come to its end. Begin again in the program that sent you.",
+    "unavailable": "Sign-in does not work right now. Wait a minute, then begin again in the program that sent you.",
+    "set_up_wrongly": "The program is not set up correctly for this sign-in. It says more itself.",
+    "refused": "The sign-in was refused. The program that sent you says more.",
+}
+_REFUSED = {
+    meaning: render_page("You are not signed in", f"{why} You can close this page.") for meaning, why in _WHY.items()
+}
 
 
-_DONE = _page("Done here", "You can close this page and go back to the program that sent you.")
-_NOT_OURS = _page("Not this login", "This answer belongs to another login. The program still waits for its own.")
+def _page_for(query: str) -> bytes:
+    """What the person reads for the answer *query*: fixed sentences, nothing of the answer itself."""
+    try:
+        code = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=64)).get("error")
+    except ValueError:
+        code = ""
+    return _DONE if code is None else _REFUSED[meaning_of(code)]
 
 
 def is_loopback_redirect_uri(redirect_uri: str) -> bool:
@@ -203,14 +218,14 @@ class _Visit(BaseHTTPRequestHandler):
     timeout = 5
 
     def answer(self) -> None:
-        """Thank for an answer of ours; a favicon is no answer."""
+        """Say how an answer of ours went; a favicon is no answer."""
         path, _, query = self.path.partition("?")
         if self.headers.get("host", "").lower() not in self.server.hosts:
             self._send(HTTPStatus.MISDIRECTED_REQUEST, b"")
         elif path != self.server.path or not query:
             self._send(HTTPStatus.NOT_FOUND, b"")
         elif self.server.offer(query):
-            self._send(HTTPStatus.OK, _DONE)
+            self._send(HTTPStatus.OK, _page_for(query))
         else:
             self._send(HTTPStatus.CONFLICT, _NOT_OURS)
 

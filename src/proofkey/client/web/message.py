@@ -10,10 +10,10 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from html import escape
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
+from proofkey.client.page import PAGE_POLICY, render_page
 from proofkey.client.web.cookie import read_cookies
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -33,7 +33,7 @@ PRIVATE: Headers = (
     (b"x-content-type-options", b"nosniff"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-_PAGE: Headers = ((b"content-security-policy", b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),)
+_PAGE: Headers = ((b"content-security-policy", PAGE_POLICY.encode("ascii")),)
 
 
 class FormRefused(Exception):
@@ -152,12 +152,7 @@ def not_allowed(*methods: str) -> Response:
     return refused.adding((b"allow", ", ".join(methods).encode()))
 
 
-def page(status: int, title: str, text: str, link: tuple[str, str] | None = None) -> Response:
-    """A page for a person: a heading, a sentence, and where to go on. Everything in it is escaped."""
-    onward = "" if link is None else f'<p><a href="{escape(link[0])}">{escape(link[1])}</a></p>'
-    body = (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><main><h1>{escape(title)}</h1><p>{escape(text)}</p>{onward}</main></html>"
-    )
-    return Response(status, ((b"content-type", b"text/html; charset=utf-8"), *PRIVATE, *_PAGE), body.encode())
+def page(status: int, title: str, text: str, onward: tuple[str, str] | None = None, *, support: str = "") -> Response:
+    """A page for a person; see `render_page`."""
+    body = render_page(title, text, onward=onward, support=support)
+    return Response(status, ((b"content-type", b"text/html; charset=utf-8"), *PRIVATE, *_PAGE), body)

@@ -10,6 +10,7 @@ from proofkey.client.web.callback import LoginRefused
 from proofkey.client.web.csrf import CsrfRefused
 from proofkey.client.web.message import Request, Response, answer_json, page
 from proofkey.client.web.refresh import RefreshTokenMissing
+from proofkey.client.web.words import ELSEWHERE, support_line, words_for
 from proofkey.protocol.errors import InvalidRequest, Refusal
 
 _TOO_LARGE = "proxied_body_too_large"
@@ -33,10 +34,10 @@ def _to_issuer(refusal: Refusal) -> Response:
 
 
 def _page(refusal: Refusal, status: int, request: Request, addresses: Addresses) -> Response:
-    if request.path.startswith(f"{addresses.folder}/"):
-        again = (addresses.path("login"), "Sign in")
-        return page(status, "You are not signed in", refusal.error_description, again)
-    return page(status, "This cannot be shown", refusal.error_description)
+    is_own = request.path.startswith(f"{addresses.folder}/")
+    words = words_for(refusal) if is_own else ELSEWHERE
+    onward = {"sign_in": (addresses.path("login"), "Sign in"), "start": ("/", "To the application")}.get(words.onward)
+    return page(status, words.title, words.text, onward, support=support_line(refusal))
 
 
 def _json(refusal: Refusal, status: int) -> Response:
