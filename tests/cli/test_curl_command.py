@@ -52,12 +52,14 @@ class Elsewhere:
                 elsewhere.seen.append({name.lower(): value for name, value in self.headers.items()})
                 time.sleep(elsewhere.slow)
                 self.send_response(200)
-                self.send_header("content-length", "0")
+                self.send_header("content-length", str(len(elsewhere.body)))
                 self.end_headers()
+                self.wfile.write(elsewhere.body)
 
             def log_message(self, *_: Any) -> None: ...
 
         self.slow = 0.0
+        self.body = b""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Visit)
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -88,6 +90,12 @@ def test_one_object_of_the_answer(signed_in: CommandLine, notes: str) -> None:
     told = json.loads(out)
     assert (0, 200, "application/json", notes) == (status, told["status"], told["content_type"], told["url"])
     assert "notes" in told["body"]
+
+
+def test_no_answer_commands_the_terminal(signed_in: CommandLine, elsewhere: Elsewhere) -> None:
+    elsewhere.body = "\x1b[2J\x9b2J\u202e".encode()
+    _, out, _ = signed_in.run("curl", "--json", "--allow-origin", elsewhere.url, elsewhere.url)
+    assert (True, "\x1b[2J\x9b2J\u202e") == (out.isascii(), json.loads(out)["body"])
 
 
 def test_a_letter_s_value_is_none_of_our_options(signed_in: CommandLine, notes: str) -> None:

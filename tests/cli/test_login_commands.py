@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from proofkey.client import SealedFileStore, StoredSignIn
 from tests.cli.signed_in import CommandLine
 from tests.cli.signed_in import shell as shell
 from tests.cli.signed_in import signed_in as signed_in
@@ -49,6 +50,21 @@ def test_login_in_json(shell: CommandLine, dev: DevServer) -> None:
     )
     assert told["sub"]
     assert 200_000 < told["access_token_until"] - time.time() * 1_000 < 400_000
+
+
+HOSTILE = "Eve\x1b[2J\x9b2J\x85\x7f\u202e\u2028\ue000\U000e0041 Ådler 日本"
+
+
+def test_no_claim_commands_the_terminal(shell: CommandLine) -> None:
+    kept = StoredSignIn(
+        "https://issuer.example", "cli", "openid", None, {HOSTILE: HOSTILE}, "Bearer", "at", None, None, 1
+    )
+    SealedFileStore(shell.folder / "state" / "proofkey").save(kept)
+    for options in ([], ["--json"]):
+        status, out, _ = shell.run("whoami", *options)
+        assert (0, {HOSTILE: HOSTILE}) == (status, json.loads(out))
+        assert [] == [letter for letter in out if not letter.isprintable() and letter != "\n"]
+        assert "Ådler 日本" in out
 
 
 def test_whoami_and_token_in_json(signed_in: CommandLine) -> None:

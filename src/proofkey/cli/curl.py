@@ -23,6 +23,7 @@ from typing import Any
 import click
 
 from proofkey.cli.curl_arguments import CurlRequest, ask_curl, read_request
+from proofkey.cli.json_text import to_json
 from proofkey.cli.refused import CommandRefused, refusals_in_words
 from proofkey.cli.stored_sign_in import read_sign_in, which_sign_in
 from proofkey.client.sign_in import SignIn
@@ -158,5 +159,5 @@ def _run_for_json(program: str, arguments: Sequence[str], config: bytes) -> int:
         "content_type": told.get("content_type"),
         "url": told.get("url_effective"),
     }
-    click.echo(json.dumps({**shown, "body": content}, ensure_ascii=False))
+    click.echo(to_json({**shown, "body": content}))
     return status

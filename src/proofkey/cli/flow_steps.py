@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import click
 
+from proofkey.cli.json_text import to_json
 from proofkey.client.messages import HttpRequest, HttpResponse, printable
 
 Shown: TypeAlias = Mapping[str, Any]
@@ -69,7 +70,7 @@ def address_of(url: str) -> Shown:
 def show_json(step: Step) -> None:
     """One object on one line."""
     shown = {"step": step.step, "sent": step.sent, "received": step.received, "proves": step.proves}
-    click.echo(json.dumps(shown, ensure_ascii=False))
+    click.echo(to_json(shown))
 
 
 class TextShower:
@@ -106,12 +107,12 @@ def _echo_side(arrow: str, shown: Shown | None) -> None:
 
 def _echo_members(members: Mapping[str, Any]) -> None:
     for name, value in members.items():
-        printable = "".join(letter for letter in _text_of(value) if letter.isprintable() or letter == "\n")
-        click.echo(f"        {click.style(name, dim=True)}  " + printable.replace("\n", "\n        "))
+        text = "".join(letter for letter in _text_of(value) if letter.isprintable() or letter == "\n")
+        click.echo(f"        {click.style(printable(name), dim=True)}  " + text.replace("\n", "\n        "))
 
 
 def _text_of(value: Any) -> str:
     if isinstance(value, str):
         return value
     is_plain = isinstance(value, list) and all(isinstance(member, str) for member in value)
-    return ", ".join(value) if is_plain else json.dumps(value, indent=2, ensure_ascii=False)
+    return ", ".join(value) if is_plain else to_json(value, indent=2)

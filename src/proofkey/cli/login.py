@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from proofkey.cli.json_text import to_json
 from proofkey.cli.refused import refusals_in_words
 from proofkey.cli.stored_sign_in import choose_application, which_sign_in
 from proofkey.client.sign_in import SignIn
@@ -75,7 +75,7 @@ def _report(signed_in: SignIn, *, as_json: bool) -> None:
             "token_type": signed_in.token_type,
             "access_token_until": signed_in.access_token_until,
         }
-        click.echo(json.dumps(shown, ensure_ascii=False))
+        click.echo(to_json(shown))
     else:
         who = next(
             (str(claims[name]) for name in ("name", "preferred_username", "email", "sub") if claims.get(name)), ""

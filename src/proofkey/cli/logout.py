@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from proofkey.cli.json_text import to_json
 from proofkey.cli.refused import CommandRefused, refusals_in_words
 from proofkey.cli.stored_sign_in import read_sign_in, which_sign_in
 
@@ -20,7 +19,7 @@ def logout(*, issuer: str | None, client_id: str | None, as_json: bool) -> None:
         farewell = sign_in.logout()
     if as_json:
         shown = {"issuer": sign_in.issuer, "client_id": sign_in.client_id, "revoked": farewell.revoked}
-        click.echo(json.dumps(shown, ensure_ascii=False))
+        click.echo(to_json(shown))
     if not farewell.revoked:
         raise CommandRefused(
             "not_revoked",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from proofkey.cli.json_text import to_json
 from proofkey.cli.refused import refusals_in_words
 from proofkey.cli.stored_sign_in import read_sign_in, which_sign_in
 
@@ -24,4 +23,4 @@ def token(*, issuer: str | None, client_id: str | None, as_json: bool) -> None:
         "access_token_until": sign_in.access_token_until,
         "scope": sign_in.scope,
     }
-    click.echo(json.dumps(shown) if as_json else access_token)
+    click.echo(to_json(shown) if as_json else access_token)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from proofkey.cli.json_text import to_json
 from proofkey.cli.refused import CommandRefused, refusals_in_words
 from proofkey.cli.stored_sign_in import read_sign_in, which_sign_in
 
@@ -19,4 +18,4 @@ def whoami(*, issuer: str | None, client_id: str | None, as_json: bool) -> None:
         claims = read_sign_in(issuer, client_id).claims
     if not claims:
         raise CommandRefused("no_claims", "the sign-in has no ID token: sign in with scope openid", "claims_missing")
-    click.echo(json.dumps(dict(claims), ensure_ascii=False, indent=None if as_json else 2))
+    click.echo(to_json(dict(claims), indent=None if as_json else 2))
