@@ -50,6 +50,8 @@ class SampleIssuer:
         self.questions: list[tuple[str, str]] = []
         self.only_openid = False
         self.padding = 0
+        self.under_way, self.most_under_way = 0, 0
+        """Questions about tokens: now, and at most."""
         self.answers_after = 0.0
         """Seconds until an answer."""
 
@@ -57,12 +59,14 @@ class SampleIssuer:
         """Answer a GET for metadata or keys, or a POST for introspection."""
         path = scope["path"]
         self.asked[path] += 1
+        self.under_way += path.endswith("/introspect")
         await asyncio.sleep(self.answers_after)
         status, body = 404, b"{}"
         if path.endswith("/jwks"):
             status, body = 200, json.dumps(jose.jwk_set(self.keys)).encode() + b" " * self.padding
         elif path.endswith("/introspect"):
             status, body = self.introspection_status, json.dumps(await self._introspect(scope, receive)).encode()
+            self.under_way -= 1
         elif path.endswith("/openid-configuration") or (".well-known" in path and not self.only_openid):
             status, body = 200, json.dumps(self.metadata).encode()
         await send(
@@ -73,6 +77,7 @@ class SampleIssuer:
     async def _introspect(self, scope: Any, receive: Any) -> dict[str, Any]:
         form = parse_qs((await receive())["body"].decode())
         (token,) = form["token"]
+        self.most_under_way = max(self.most_under_way, self.under_way)
         self.questions.append((dict(scope["headers"])[b"authorization"].decode(), token))
         return self.known.get(token, {"active": False})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,7 @@ from proofkey.guard import (
     TrustedIssuer,
     require,
 )
-from proofkey.guard.introspection import INACTIVE_FOR, MAX_ASKING, REST_FOR
+from proofkey.guard.introspection import INACTIVE_FOR, MAX_ASKING, MAX_WAITING, REST_FOR
 from proofkey.protocol.records import HOUR, MINUTE, SECOND
 from tests.guard.asking import AUDIENCE, asking, issuers
 from tests.guard.sample_issuer import KEY, NOON, Clock, SampleIssuer
@@ -216,13 +217,33 @@ async def test_credentials_that_the_issuer_does_not_know_admit_nobody(issuer: Sa
         await guarded(issuer, Clock()).admit(asking("opaque"))
 
 
-async def test_a_flood_of_strange_tokens_does_not_become_a_flood_at_the_issuer(issuer: SampleIssuer) -> None:
+async def test_a_flood_of_strange_tokens_is_asked_about_a_few_at_a_time_and_keeps_nobody_out(
+    issuer: SampleIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proofkey.guard.introspection.TURN_WITHIN", 60.0)
+    server = guarded(issuer, Clock())
+    issuer.known["opaque"] = alive(issuer)
+    issuer.answers_after = 0.05
+    flood = asyncio.gather(*(server.admit(asking(f"t{n}")) for n in range(100)), return_exceptions=True)
+    await asyncio.sleep(0.1)
+    assert "alice" == (await server.admit(asking("opaque"))).subject
+    reasons = {answer.reason for answer in await flood if isinstance(answer, TokenRejected | IssuerUnavailable)}
+    assert ({"access_token_inactive"}, 101) == (reasons, len(issuer.questions))
+    assert 1 < issuer.most_under_way <= MAX_ASKING
+
+
+async def test_a_flood_waits_its_turn_for_a_moment_and_not_in_any_number(
+    issuer: SampleIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proofkey.guard.introspection.TURN_WITHIN", 0.2)
     server = guarded(issuer, Clock())
     await server.admit(asking(issuer.token()))
-    answers = await asyncio.gather(*(server.admit(asking(f"t{n}")) for n in range(500)), return_exceptions=True)
-    reasons = [answer.reason for answer in answers if isinstance(answer, TokenRejected | IssuerUnavailable)]
-    assert (500, MAX_ASKING) == (len(reasons), len(issuer.questions))
-    assert {"access_token_inactive", "introspection_resting"} == set(reasons)
+    issuer.answers_after = 2.0
+    many = MAX_ASKING + MAX_WAITING + 100
+    answers = await asyncio.gather(*(server.admit(asking(f"t{n}")) for n in range(many)), return_exceptions=True)
+    reasons = Counter(answer.reason for answer in answers if isinstance(answer, TokenRejected | IssuerUnavailable))
+    assert (many, MAX_ASKING) == (reasons.total(), len(issuer.questions))
+    assert {"access_token_inactive": MAX_ASKING, "introspection_resting": many - MAX_ASKING} == reasons
 
 
 async def test_an_endpoint_that_is_no_safe_address_is_not_asked(issuer: SampleIssuer) -> None:

@@ -162,6 +162,32 @@ async def test_an_unknown_key_while_the_issuer_is_away_is_nobodys_fault() -> Non
         await keys.verify(issuer.token(OTHER_KEY))
 
 
+async def test_strange_tokens_wait_only_a_moment_for_an_issuer_that_is_slow(
+    issuer: SampleIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proofkey.guard.fetched.NEWER_WITHIN", 0.3)
+    clock = Clock()
+    keys = Keys(issuer.issuer, clock=clock)
+    await keys.verify(issuer.token())
+    clock.turn(COOL_DOWN_FOR)
+    issuer.keys, issuer.answers_after = [KEY, OTHER_KEY], 1.0
+    strange = issuer.token(OTHER_KEY)
+    for _ in range(5):
+        with refused(IssuerUnavailable, "issuer_keys_not_renewed"):
+            await keys.verify(strange)
+    assert "alice" == (await keys.verify(issuer.token()))["sub"]
+    await settle(keys)
+    assert ("alice", 2) == ((await keys.verify(strange))["sub"], issuer.fetches())
+
+
+async def test_an_issuer_that_is_too_slow_is_away(issuer: SampleIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many answers one fetch takes."""
+    monkeypatch.setattr("proofkey.guard.fetched.FETCHED_WITHIN", 1.0)
+    issuer.answers_after = 0.6
+    with refused(IssuerUnavailable, "issuer_unavailable"):
+        await Keys(issuer.issuer, clock=Clock()).verify(issuer.token())
+
+
 async def test_failures_are_retried_ever_more_slowly(issuer: SampleIssuer) -> None:
     clock = Clock()
     issuer.metadata = {}

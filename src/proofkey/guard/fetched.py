@@ -1,7 +1,8 @@
 """Something the issuer publishes, fetched when needed and kept: who asks, how often, and what an outage changes.
 
 1. One fetch at a time, and never two within the cool-down, whatever is asked for.
-2. What is no longer fresh still serves, while it is renewed in the background, until it is stale.
+2. What is no longer fresh still serves, while it is renewed in the background, until it is stale. Who needs something newer
+   waits for a fetch only for its first `NEWER_WITHIN` seconds: strange tokens take up nobody's threads.
 3. Without anything that serves: `IssuerUnavailable`, with the time until another try is worth it.
 """
 
@@ -21,6 +22,9 @@ T = TypeVar("T")
 FRESH_FOR = 10 * MINUTE
 STALE_FOR = 24 * HOUR
 COOL_DOWN_FOR = 30 * SECOND
+NEWER_WITHIN = 2.0
+FETCHED_WITHIN = 15.0
+"""Seconds for one fetch, with all that it asks for."""
 _log = logging.getLogger("proofkey.guard")
 
 
@@ -64,6 +68,7 @@ class Fetched(Generic[T]):
         self._failures = 0
         self._rest_until = 0
         self._fetch: asyncio.Task[None] | None = None
+        self._began = 0.0
 
     def current(self) -> Steps[T]:
         """What is young enough to serve. Raises `IssuerUnavailable`."""
@@ -87,14 +92,17 @@ class Fetched(Generic[T]):
     def renewed(self, seen: T) -> Steps[T]:
         """What is there after one more look, unless there was one just now. Raises `IssuerUnavailable`."""
         if self._kept is seen and (self._is_fetching() or self._may_fetch()):
-            yield self.arrive
-        if self._kept is None or (self._kept is seen and self._failures):
+            yield self._arrive_soon
+        if self._kept is None or (self._kept is seen and (self._failures or self._is_fetching())):
             raise IssuerUnavailable("issuer_keys_not_renewed", retry_for=self._rest_left())
         return self._kept
 
     async def arrive(self) -> None:
         """Wait for the fetch under way, or for a new one where there may be one."""
         await arrival(begin(self._fetch_once()))
+
+    async def _arrive_soon(self) -> None:
+        await arrival(begin(self._fetch_soon()))
 
     async def _start(self) -> None:
         await arrival(begin(self._begin()))
@@ -113,12 +121,19 @@ class Fetched(Generic[T]):
         if fetch is not None:
             await asyncio.shield(fetch)
 
+    async def _fetch_soon(self) -> None:
+        """`_fetch_once`, for those who rather go without than wait for long."""
+        fetch = await self._begin()
+        if fetch is not None:
+            await asyncio.wait([fetch], timeout=max(0.0, self._began + NEWER_WITHIN - time.monotonic()))
+
     async def _begin(self) -> asyncio.Task[None] | None:
         """Runs on the guard's own loop alone, so that no two callers can both find that nobody fetches."""
         loop = asyncio.get_running_loop()
         if self._fetch is not None and self._fetch.get_loop() is not loop:
             self._fetch = None  # a fork cut it off
         if not self._is_fetching() and self._may_fetch():
+            self._began = time.monotonic()
             self._fetch = loop.create_task(self._run())
         return self._fetch
 
@@ -128,9 +143,10 @@ class Fetched(Generic[T]):
     async def _ask_once(self) -> int:
         """How long to rest afterwards."""
         try:
-            self._kept = await self._ask()
-        except AnswerUnusable as failure:
-            _log.warning("%s not fetched: %s", self._what, failure)
+            async with asyncio.timeout(FETCHED_WITHIN):
+                self._kept = await self._ask()
+        except (AnswerUnusable, TimeoutError) as failure:
+            _log.warning("%s not fetched: %s", self._what, failure or "it takes too long")
             return self._count_failure()
         except Exception:  # a bug, which must not turn every request into a fetch
             _log.exception("%s not fetched", self._what)

@@ -1,12 +1,13 @@
 """Tokens that only their issuer can read: asking it, and remembering what it said for a while (RFC 7662).
 
 1. What is kept is keyed by the token's hash, bounded in number, and never outlives the token; an answer counts for `kept_for`.
-2. One question at a time for one token; a bounded number at a time for all.
+2. One question at a time for one token; a bounded number at a time for all. The next ones wait their turn, a little while.
 3. An issuer that is away, or does not know this API's credentials, admits nobody: 503.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import logging
@@ -26,6 +27,9 @@ from proofkey.protocol.records import MINUTE, SECOND
 INACTIVE_FOR = 10 * SECOND
 """How long a token that was not active is not asked about again."""
 MAX_ASKING = 64
+MAX_WAITING = 1_000
+TURN_WITHIN = 2.0
+"""Seconds that a question waits for its turn."""
 REST_FOR = SECOND
 _TYPES = {"bearer", "dpop"}
 _log = logging.getLogger("proofkey.guard")
@@ -69,6 +73,7 @@ class Introspector:
         self._active = _Memory(introspection.max_kept, introspection.kept_for)
         self._inactive = _Memory(introspection.max_kept, INACTIVE_FOR)
         self._asking: dict[bytes, Future[dict[str, Any]]] = {}
+        self._turns = asyncio.Semaphore(MAX_ASKING)
         self._process = 0
         self._rest_until = 0
 
@@ -102,17 +107,33 @@ class Introspector:
     async def _told(self, token: str, digest: bytes, endpoint: str) -> dict[str, Any]:
         """The answer to the question under way about *token*, or to a new one."""
         if self._process != os.getpid():  # a fork cut off what was under way
-            self._process, self._asking = os.getpid(), {}
+            self._process, self._asking, self._turns = os.getpid(), {}, asyncio.Semaphore(MAX_ASKING)
         known = self._find(digest)
         if known is not None:  # answered to another thread since this one looked
             return known
         asking = self._asking.get(digest)
         if asking is None:
-            if len(self._asking) >= MAX_ASKING or 0 < self._rest_until - self._clock() <= REST_FOR:
-                raise IssuerUnavailable("introspection_resting", retry_for=REST_FOR)
-            asking = self._asking[digest] = begin(self._ask(token, digest, endpoint))
+            if len(self._asking) >= MAX_ASKING + MAX_WAITING or self._rests():
+                raise _resting()
+            asking = self._asking[digest] = begin(self._ask_in_turn(token, digest, endpoint))
             asking.add_done_callback(lambda _: self._asking.pop(digest, None))
         return await arrival(asking)
+
+    def _rests(self) -> bool:
+        return 0 < self._rest_until - self._clock() <= REST_FOR
+
+    async def _ask_in_turn(self, token: str, digest: bytes, endpoint: str) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(TURN_WITHIN):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise _resting() from None
+        try:
+            if self._rests():  # the one before failed
+                raise _resting()
+            return await self._ask(token, digest, endpoint)
+        finally:
+            self._turns.release()
 
     async def _ask(self, token: str, digest: bytes, endpoint: str) -> dict[str, Any]:
         status: int | None = None
@@ -144,6 +165,10 @@ class Introspector:
     def _basic(self) -> str:
         pair = f"{quote_plus(self._introspection.client_id)}:{quote_plus(self._introspection.client_secret)}"
         return "Basic " + base64.b64encode(pair.encode("ascii")).decode("ascii")
+
+
+def _resting() -> IssuerUnavailable:
+    return IssuerUnavailable("introspection_resting", retry_for=REST_FOR)
 
 
 def read_answer(answer: Mapping[str, Any], issuer: str, counts_until: int) -> dict[str, Any]:
