@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,13 +13,20 @@ from urllib.parse import parse_qs
 import msgspec
 import pytest
 
+from proofkey.client.issuer import wall_clock
 from proofkey.client.messages import ResponseRefused
-from proofkey.client.web import SignIn
+from proofkey.client.web import SignIn, StoredSession, TokensUnavailable
+from proofkey.client.web.session import Contents
+from tests.client.web.clock import HOUR
 from tests.client.web.sample_api import Reply, SampleApi, sample_api
+from tests.client.web.test_logout_token import Receiver, issuer
 from tests.client.web.test_web_sealing import ALICE, NEW, sealing
 from tests.client.web.web_app import browser_of, sign_in_at
 from tests.dev_server import DevServer
+from tests.guard.sample_issuer import KEY, SampleIssuer
 from tests.listening import bind, url_of
+
+__all__ = ["issuer"]
 
 SCOPE = "openid profile offline_access"
 
@@ -97,3 +104,48 @@ class Kept(msgspec.Struct, frozen=True):
 def test_sealing_refuses_what_cannot_be_kept(claim: object) -> None:
     with pytest.raises(ResponseRefused, match="answer_unkeepable"):
         sealing(NEW).close_session(ALICE, Kept({"claim": claim}))
+
+
+@asynccontextmanager
+async def signed_in_at(issuer: SampleIssuer, endpoint: SampleApi) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+    """What renews the token of a session that began with the nonce n1."""
+    issuer.metadata["token_endpoint"] = endpoint.url
+    receiver = Receiver(issuer)
+    site, now, key = (await receiver.app.opened()).site, receiver.clock(), b"k" * 32
+    contents = Contents("alice", {"sub": "alice", "nonce": "n1"}, now, "openid", {}, "the-refresh-token", None)
+    sealed = site.sealing.close_session(key, contents)
+    await receiver.store.start_session(
+        StoredSession(key, None, b"s" * 32, sealed, idle_until=now + HOUR, until=now + HOUR), now=now
+    )
+    yield lambda: site.renewal(site, key, None)
+    await receiver.app.close()
+
+
+def tokens_with(issuer: SampleIssuer, **claims: str) -> Reply:
+    """The answer to a refresh, with an ID token of now."""
+    now = wall_clock() // 1_000
+    about = {"iss": issuer.issuer, "aud": "notes", "sub": "alice", "iat": now, "exp": now + 60, **claims}
+    tokens = {"access_token": "renewed", "token_type": "Bearer", "expires_in": 60, "id_token": KEY.sign("JWT", about)}
+    return Reply(body=json.dumps(tokens).encode())
+
+
+async def test_a_refreshed_id_token_of_another_sign_in_is_not_believed(
+    issuer: SampleIssuer, endpoint: SampleApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with signed_in_at(issuer, endpoint) as renew:
+        endpoint.reply = lambda _sent: tokens_with(issuer, nonce="of-another")
+        with pytest.raises(TokensUnavailable) as refused:
+            await renew()
+        assert "id_token_nonce_of_another" == refused.value.detail
+        endpoint.reply = lambda _sent: tokens_with(issuer, nonce="n1")
+        assert "renewed" == await renew()
+
+
+async def test_an_answer_that_is_none_is_asked_for_again_whatever_it_was(
+    issuer: SampleIssuer, endpoint: SampleApi
+) -> None:
+    endless = Reply(body=b" " * 2_000_000)
+    endpoint.reply = lambda _sent: endless if len(endpoint.sent) == 1 else tokens_with(issuer)
+    async with signed_in_at(issuer, endpoint) as renew:
+        assert "renewed" == await renew()
+    assert 2 == len(endpoint.sent)

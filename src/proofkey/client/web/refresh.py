@@ -13,7 +13,7 @@ import logging
 from weakref import WeakValueDictionary
 
 from proofkey.client.issuer import SignedIn
-from proofkey.client.messages import ResponseRefused, ServerRefused
+from proofkey.client.messages import NoAnswer, ResponseRefused, ServerRefused
 from proofkey.client.web.recognise import Recognised, find_by_key
 from proofkey.client.web.session import RENEW_BEFORE, HeldToken
 from proofkey.client.web.site import Site
@@ -161,17 +161,20 @@ def _without_refresh_token(site: Site, found: Recognised, wanted: Wanted) -> Ref
 async def _ask(site: Site, found: Recognised, wanted: Wanted, refresh_token: str) -> SignedIn:
     for attempt in range(1, TRIES + 1):
         conversation = site.issuer.refresh(
-            refresh_token, subject=found.contents.subject, resource=wanted.resource or None, scope=wanted.scope
+            refresh_token,
+            subject=found.contents.subject,
+            nonce=found.contents.claims.get("nonce"),
+            resource=wanted.resource or None,
+            scope=wanted.scope,
         )
         try:
             async with asyncio.timeout(ATTEMPT_FOR):
                 await site.network.run(site.issuer.prepare())
                 return await site.network.run(conversation)
-        except (ResponseRefused, TimeoutError) as failure:
-            reason = failure.reason if isinstance(failure, Refusal) else "timeout"
-            if attempt == TRIES or reason not in {"server_unreachable", "response_unreadable", "timeout"}:
+        except (NoAnswer, TimeoutError) as failure:
+            if attempt == TRIES:
                 raise
-            _log.info("refresh answered nothing usable (%s): asking again", reason)
+            _log.info("refresh answered nothing usable (%s): asking again", getattr(failure, "reason", "timeout"))
             await asyncio.sleep(0.1 * attempt)
     raise AssertionError("unreachable")
 

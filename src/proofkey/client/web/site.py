@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
 from proofkey.client.http import AsyncNetwork
-from proofkey.client.id_token import LEEWAY_FOR
 from proofkey.client.issuer import Issuer
+from proofkey.client.leeway import LEEWAY_FOR
 from proofkey.client.web.addresses import Addresses
 from proofkey.client.web.cookie import Cookie
 from proofkey.client.web.sealing import Sealing
