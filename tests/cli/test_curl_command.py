@@ -128,6 +128,19 @@ def test_no_process_s_arguments_hold_the_token(signed_in: CommandLine, elsewhere
     assert f"Bearer {token.strip()}" == elsewhere.seen[0]["authorization"]
 
 
+def test_curl_does_not_get_the_key_of_the_tokens(dev: DevServer, tmp_path: Path, notes: str) -> None:
+    key = "k" * 43
+    shell = CommandLine(dev, tmp_path)
+    options = ["--issuer", dev.issuer, "--client-id", "native", "--scope", "openid notes:read"]
+    assert 0 == shell.run("login", *options, PROOFKEY_TOKEN_KEY=key)[0]
+    fake = tmp_path / "curl"
+    fake.write_text('#!/bin/sh\n[ "$2" = --help ] && echo " -s, --silent  Quiet" || env\n')
+    fake.chmod(stat.S_IRWXU)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    status, out, err = shell.run("curl", "-s", notes, PATH=path, PROOFKEY_TOKEN_KEY=key)
+    assert (0, True, False) == (status, "PATH=" in out, "PROOFKEY_TOKEN_KEY" in out), err
+
+
 def test_another_origin_gets_nothing_unless_it_is_allowed(signed_in: CommandLine, elsewhere: Elsewhere) -> None:
     status, out, err = signed_in.run("curl", "-s", elsewhere.url)
     assert (1, "", True) == (status, out, last_line(err).endswith("[origin_not_allowed]"))

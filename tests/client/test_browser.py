@@ -55,6 +55,20 @@ def test_where_nobody_would_look_none_is_opened(environment: dict[str, str], wor
     assert "False" == opened(**environment)
 
 
+@pytest.mark.parametrize("started", ["{folder}/viewer %s", "{folder}/viewer"])
+def test_the_browser_does_not_get_the_key_of_the_tokens(tmp_path: Path, started: str) -> None:
+    viewer, told = tmp_path / "viewer", tmp_path / "told"
+    viewer.write_text(f'#!/bin/sh\nenv > {told}\necho "$1" >> {told}\n')
+    viewer.chmod(0o755)
+    assert "True" == opened(BROWSER=started.format(folder=tmp_path), PROOFKEY_TOKEN_KEY="k" * 43)
+    assert (True, False) == (URL in told.read_text(), "PROOFKEY_TOKEN_KEY" in told.read_text())
+    wsl = tmp_path / "wslview"
+    viewer.rename(wsl)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    assert "True" == opened(WSL_DISTRO_NAME="Debian", PATH=path, PROOFKEY_TOKEN_KEY="k" * 43)
+    assert (True, False) == (URL in told.read_text(), "PROOFKEY_TOKEN_KEY" in told.read_text())
+
+
 def test_without_a_display_no_browser_of_the_terminal_is_taken(tmp_path: Path) -> None:
     called = program(tmp_path, "w3m")
     program(tmp_path, "www-browser")

@@ -27,6 +27,7 @@ from proofkey.cli.json_text import to_json
 from proofkey.cli.refused import CommandRefused, refusals_in_words
 from proofkey.cli.stored_sign_in import read_sign_in, which_sign_in
 from proofkey.client.sign_in import SignIn
+from proofkey.client.token_store.own_store import without_token_key
 from proofkey.protocol.issuer import is_safe_address
 
 _ORIGIN = re.compile(
@@ -128,6 +129,7 @@ def _quoted(text: str) -> str:
 
 def _run(program: str, arguments: Sequence[str], config: bytes, **more: Any) -> tuple[int, bytes]:
     """curl's exit status and what it wrote to a pipe. Stdin stays the caller's where a pipe has a name of its own."""
+    more["env"] = without_token_key(os.environ)
     if os.name == "nt":
         ran = subprocess.run([program, "--disable", "--config", "-", *arguments], input=config, check=False, **more)  # noqa: S603
         return ran.returncode, ran.stdout or b""

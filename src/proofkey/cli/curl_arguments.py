@@ -7,12 +7,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import click
+
+from proofkey.client.token_store.own_store import without_token_key
 
 _OPTION = re.compile(r"^\s*(?:-(?P<letter>\S), )?\s*--(?P<name>[\w.-]+)(?P<value> [<\[])?", re.MULTILINE)
 _FORBIDDEN = re.compile(
@@ -50,7 +53,13 @@ def read_help(help_text: str) -> CurlOptions:
 
 def ask_curl(curl: str) -> CurlOptions:
     """The options of the curl that is installed."""
-    said = subprocess.run([curl, "--disable", "--help", "all"], capture_output=True, text=True, check=False)  # noqa: S603 - no shell
+    said = subprocess.run(
+        [curl, "--disable", "--help", "all"],
+        env=without_token_key(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # noqa: S603 - no shell
     return read_help(said.stdout)
 
 

@@ -6,7 +6,6 @@ import os
 import socket
 import sys
 import time
-import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from proofkey import jose
 from proofkey.cli.flow_steps import Show, TextShower, show_json
 from proofkey.cli.flow_walk import Walk
 from proofkey.cli.refused import CommandRefused, refusals_in_words
+from proofkey.client.browser import send_browser
 from proofkey.client.http import Network
 from proofkey.client.loopback import LoopbackListener, is_loopback_redirect_uri
 from proofkey.client.messages import Registration
@@ -97,7 +97,7 @@ def _ask_to_paste(pending: PendingLogin) -> str:
 
 
 def _ask_in_browser(pending: PendingLogin, listener: LoopbackListener) -> str:
-    opened = webbrowser.open(pending.url)
+    opened = send_browser(pending.url)
     words = "Sign in in your browser. If none has opened, open this address:" if opened else "Open this address:"
     click.echo(f"\n{words}\n\n{pending.url}\n", err=True)
     url = listener.wait(PATIENCE)

@@ -2,7 +2,8 @@
 
 1. `BROWSER` is the person's word and comes first, also over SSH: editors that forward addresses set it.
 2. Over SSH, in a container and without a display no browser is started: it would open where nobody looks, or in the terminal.
-3. In the Windows Subsystem for Linux it is the browser of Windows; the address never passes through a Windows shell.
+3. The browser gets this program's environment without `PROOFKEY_TOKEN_KEY`.
+4. In the Windows Subsystem for Linux it is the browser of Windows; the address never passes through a Windows shell.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ import shutil
 import subprocess
 import sys
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from proofkey.client.token_store.own_store import without_token_key
+
+_OPENS = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
 _CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
@@ -47,8 +52,20 @@ def open_browser(url: str) -> bool:
         return False
     command = None if environment.get("BROWSER") or not _is_wsl(environment) else _windows_command(url)
     if command is None:
+        return send_browser(url)
+    return _runs(command, stdin=subprocess.DEVNULL, capture_output=True)
+
+
+def send_browser(url: str) -> bool:
+    """`webbrowser.open`, which cannot be told an environment: where there is something to hide, a process of its own calls it."""
+    has_key = without_token_key(os.environ) != dict(os.environ)
+    if not has_key or getattr(sys, "frozen", False) or not sys.executable:
         return webbrowser.open(url)
-    ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603 - no shell
+    return _runs([sys.executable, "-I", "-c", _OPENS, url])
+
+
+def _runs(command: Sequence[str], **more: Any) -> bool:
+    ran = subprocess.run(command, env=without_token_key(os.environ), check=False, **more)  # noqa: S603 - no shell
     return ran.returncode == 0
 
 

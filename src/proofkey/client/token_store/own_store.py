@@ -17,6 +17,13 @@ from proofkey.client.token_store.contract import StoredSignIn
 from proofkey.client.token_store.keyring_store import KeyringStore, find_keyring
 from proofkey.client.token_store.sealed_file import SealedFileStore
 
+_TOKEN_KEY = "PROOFKEY_TOKEN_KEY"
+
+
+def without_token_key(environment: Mapping[str, str]) -> dict[str, str]:
+    """*environment* for programs that this one starts: they have no business with the key of its tokens."""
+    return {name: value for name, value in environment.items() if name != _TOKEN_KEY}
+
 
 def state_directory(environment: Mapping[str, str]) -> Path:
     """`$XDG_STATE_HOME/proofkey`, which is `~/.local/state/proofkey` where that is not set to an absolute path."""
@@ -40,7 +47,7 @@ class OwnStore:
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         environment = os.environ if environment is None else environment
         directory = state_directory(environment)
-        key = environment.get("PROOFKEY_TOKEN_KEY") or None
+        key = environment.get(_TOKEN_KEY) or None
         self._files = SealedFileStore(directory, key=key)
         self._keyring = KeyringStore(directory, None)
         self._wants_keyring = key is None
