@@ -354,6 +354,13 @@ async def test_one_persons_requests_fill_a_share_and_lock_nobody_else_out(issuer
     assert (503, "1") == (status, headers["retry-after"])
 
 
+def test_whoever_names_no_store_is_told_that_processes_share_none(caplog: pytest.LogCaptureFixture) -> None:
+    Dpop(MemoryReplay())
+    assert [] == caplog.messages
+    Dpop()
+    assert 1 == len(caplog.messages)
+
+
 def spent(replay: MemoryReplay, owner: str, jti: str) -> bool:
     """Whether a proof of *owner* was taken."""
     try:

@@ -14,7 +14,7 @@ from proofkey.guard import Access, Dpop, Nonces, ResourceServer
 from proofkey.guard import Guard as AsgiGuard
 from proofkey.guard.fastapi import Guard
 from tests.guard.bound import BoundClient
-from tests.guard.sample_issuer import Clock, SampleIssuer
+from tests.guard.sample_issuer import KEY, Clock, SampleIssuer
 from tests.listening import bind, listening, url_of
 
 
@@ -204,7 +204,7 @@ def test_the_keys_are_there_when_the_application_has_started() -> None:
         assert 1 == sample.fetches()
 
 
-async def converse(app: FastAPI, token: str | None) -> list[dict[str, Any]]:
+async def converse(app: Any, token: str | None) -> list[dict[str, Any]]:
     """What a WebSocket hears."""
     headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
     scope = {
@@ -237,3 +237,13 @@ async def test_a_websocket_opens_with_a_token_and_closes_without(issuer: SampleI
     assert "alice" == good[1]["text"]
     (closed,) = await converse(app, None)
     assert ("websocket.close", 1008, "invalid_token") == (closed["type"], closed["code"], closed["reason"])
+
+
+async def test_a_websocket_that_nobody_can_judge_now_is_told_to_come_back(issuer: SampleIssuer) -> None:
+    """Nobody listens at port 9."""
+    app, away = FastAPI(), ResourceServer("http://127.0.0.1:9", audience="https://api.example", clock=Clock())
+    guarded = AsgiGuard(FastAPI(), away)
+    api_of(Guard(away, app), app)
+    token = KEY.sign("at+jwt", issuer.claims(iss="http://127.0.0.1:9"))
+    closed = [(await converse(each, token))[0] for each in (app, guarded)]
+    assert [(1013, "temporarily_unavailable")] * 2 == [(each["code"], each["reason"]) for each in closed]

@@ -9,12 +9,20 @@ from typing import Any
 import pytest
 
 from proofkey import jose
-from proofkey.guard import Introspection, ResourceServer, ScopeMissing, TokenRejected, TrustedIssuer, require
+from proofkey.guard import (
+    Introspection,
+    IssuerUnavailable,
+    ResourceServer,
+    ScopeMissing,
+    TokenRejected,
+    TrustedIssuer,
+    require,
+)
 from proofkey.guard.fetched import COOL_DOWN_FOR
 from proofkey.protocol.records import SECOND
 from tests.guard.asking import AUDIENCE, asking, issuers
 from tests.guard.sample_issuer import KEY, NOON, OTHER_KEY, RSA_KEY, Clock, SampleIssuer
-from tests.listening import bind, url_of
+from tests.listening import bind, listening, url_of
 from tests.protocol.refusals import refused
 
 NOON_S = NOON // SECOND
@@ -234,6 +242,27 @@ async def test_a_missing_scope_is_told_before_the_sign_in_is_looked_at(issuer: S
 def test_a_requirement_that_no_challenge_can_tell_stops_the_start(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"max_age|ASCII"):
         require(**wrong)
+
+
+async def test_an_issuer_that_sends_on_to_another_address_is_not_followed(issuer: SampleIssuer) -> None:
+    """Not for its metadata, nor with this API's secret."""
+    moved = bind()
+
+    async def send_on(scope: Any, _receive: Any, send: Any) -> None:
+        to = (b"location", f"{issuer.issuer.removesuffix('/acme/main')}{scope['path']}".encode())
+        await send({"type": "http.response.start", "status": 307, "headers": [to]})
+        await send({"type": "http.response.body", "body": b""})
+
+    issuer.metadata["issuer"] = f"{url_of(moved)}/acme/main"
+    issuer.metadata["introspection_endpoint"] = f"{url_of(moved)}/acme/main/introspect"
+    token = KEY.sign("at+jwt", issuer.claims(iss=issuer.metadata["issuer"]))
+    with listening(send_on, moved):
+        trusted = TrustedIssuer(issuer.metadata["issuer"], introspection=Introspection("api", "secret"))
+        server = ResourceServer(trusted, audience=AUDIENCE, clock=Clock())
+        for sent in (token, "opaque"):
+            with pytest.raises(IssuerUnavailable):
+                await server.admit(asking(sent))
+    assert 0 == issuer.asked.total()
 
 
 # --- keys the token is bound to -------------------------------------------------------------------------------------

@@ -163,7 +163,12 @@ async def _refuse(scope: Scope, send: Send, refusal: OAuthError, answer: Answer)
     elif "websocket.http.response" in (scope.get("extensions") or {}):
         await send_answer(send, answer, kind="websocket.http.response")
     else:
-        await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
+        await send({"type": "websocket.close", "code": closing_code(answer), "reason": refusal.code})
+
+
+def closing_code(answer: Answer) -> int:
+    """How a WebSocket is closed that is answered so: policy violation, or try again later (RFC 6455 §7.4)."""
+    return 1013 if answer.status == 503 else 1008
 
 
 async def send_answer(send: Send, answer: Answer, *, kind: str = "http.response", without_body: bool = False) -> None:

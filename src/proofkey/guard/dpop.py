@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,14 +20,17 @@ from proofkey.possession import VerifiedProof, verify_proof
 from proofkey.protocol.dpop import ALGORITHMS, FRESH_FOR, LEEWAY_FOR, check_claims
 from proofkey.protocol.errors import InvalidDpopProof
 
+_log = logging.getLogger("proofkey.guard")
+
 
 class Dpop:
     """Tokens bound to a key of the client (`cnf.jkt`), sent as `Authorization: DPoP` with a `DPoP` header beside.
 
-    *replay* keeps the proofs that came; *nonces*, where given, must be in them. *required* refuses tokens that are not
-    bound. A proof is good for *fresh_for* after it was made, and *leeway_for* beside for clocks, in milliseconds.
+    *replay* keeps the proofs that came: `MemoryReplay()` where it is left out, with a warning. *nonces*, where given, must
+    be in them. *required* refuses tokens that are not bound. A proof is good for *fresh_for* after it was made, and
+    *leeway_for* beside for clocks, in milliseconds.
 
-    >>> server = ResourceServer(ISSUER, audience=AUDIENCE, bindings=[Dpop(required=True)])
+    >>> server = ResourceServer(ISSUER, audience=AUDIENCE, bindings=[Dpop(MemoryReplay(), required=True)])
     >>> request = ApiRequest("GET", API_URL, [(b"authorization", f"Bearer {ACCESS_TOKEN}".encode())])
     >>> try:
     ...     server.admit_blocking(request)
@@ -47,6 +51,8 @@ class Dpop:
         fresh_for: int = FRESH_FOR,
         leeway_for: int = LEEWAY_FOR,
     ) -> None:
+        if replay is None:
+            _log.warning("Dpop() without a replay store: a proof that came to another process is new to this one")
         self._replay = MemoryReplay() if replay is None else replay
         self._nonces = nonces
         self.required = required

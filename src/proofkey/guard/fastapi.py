@@ -12,7 +12,7 @@ from fastapi.requests import HTTPConnection
 from fastapi.security.base import SecurityBase
 
 from proofkey.guard.access import Access
-from proofkey.guard.asgi import ADMITTED, App, Receive, Scope, Send, bringing, pass_on, read_request
+from proofkey.guard.asgi import ADMITTED, App, Receive, Scope, Send, bringing, closing_code, pass_on, read_request
 from proofkey.guard.challenge import Answer
 from proofkey.guard.requirement import require
 from proofkey.guard.resource_server import ResourceServer
@@ -94,10 +94,10 @@ class Guard:
             try:
                 access = await self._server.admit(request, required)
             except OAuthError as refusal:
-                refused = Refused(self._server.challenge(refusal, request, required))
+                challenge = self._server.challenge(refusal, request, required)
                 if connection.scope["type"] == "websocket":
-                    raise WebSocketException(1008, refusal.code) from None
-                raise refused from None
+                    raise WebSocketException(closing_code(challenge), refusal.code) from None
+                raise Refused(challenge) from None
             if BROUGHT in connection.scope:
                 connection.scope[BROUGHT].extend(access.answer_headers)
             else:
