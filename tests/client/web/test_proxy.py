@@ -281,6 +281,20 @@ async def test_a_401_that_is_not_about_the_token_is_the_api_s_answer(
     assert notes.sent[0].token == notes.sent[1].token
 
 
+async def test_a_proxy_of_the_environment_never_sees_a_token(
+    monkeypatch: pytest.MonkeyPatch, web_dev: DevServer, notes: SampleApi
+) -> None:
+    with sample_api() as eavesdropper:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, eavesdropper.url)
+        app = sign_in_at(web_dev, apis={"/api": Api(url=notes.url, resource="http://127.0.0.1:1")})
+        async with browser_of(app) as alice:
+            await alice.sign_in()
+            assert 200 == (await alice.fetch("GET", "/api/notes")).status_code
+        await app.close()
+        assert ([], 1) == (eavesdropper.sent, len(notes.sent))
+
+
 async def test_an_api_that_is_gone_is_told_as_such(web_dev: DevServer) -> None:
     app = sign_in_at(web_dev, apis={"/api": Api(url="http://127.0.0.1:1")})
     async with browser_of(app) as alice:

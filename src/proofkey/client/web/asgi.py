@@ -81,18 +81,11 @@ class SignIn:
         registration = Registration(
             client_id, redirect_uri, client_secret, authentication, id_token_signed_response_alg
         )
+        known = partial(Issuer, clock=clock, entropy=entropy, leeway_for=settings.leeway_for)
         self._opening = Opening(
             settings=settings,
             addresses=Addresses.beside(redirect_uri),
-            issuer=Issuer(
-                issuer,
-                registration,
-                dpop_key=dpop_key,
-                clock=clock,
-                entropy=entropy,
-                leeway_for=settings.leeway_for,
-                s256_announced=s256_announced,
-            ),
+            issuer=known(issuer, registration, dpop_key=dpop_key, s256_announced=s256_announced),
             store=kept,
             sealing=Sealing(_keys(key, kept, entropy), f"{issuer} {client_id} {redirect_uri}", entropy),
             ca_file=ca_file,
