@@ -42,6 +42,14 @@ async def faults_of(page: Page) -> list[tuple[str, list[str]]]:
     return faults
 
 
+async def looks_of(page: Page) -> tuple[list[tuple[str, list[str]]], str]:
+    """What axe finds on a page without a policy, and its ground in the dark."""
+    await page.add_script_tag(path=AXE)
+    faults = await faults_of(page)
+    await page.emulate_media(color_scheme="dark")
+    return faults, await page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
 async def come_in(app: SampleApp) -> None:
     """Sign in; who allowed it in a test before is not asked again."""
     await app.ask_to_sign_in()

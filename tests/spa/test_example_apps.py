@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser import complaints_of, window
+from tests.journeys.test_sample_app_look import looks_of
 from tests.spa.bundle import bundle
 from tests.spa.setting import BUILT, ROOT, Setting
 from tests.spa.tab import Tab
@@ -84,6 +85,7 @@ async def test_an_example_signs_in_calls_the_api_outlives_a_reload_and_signs_out
         await expect(page).to_have_url(f"{setting.app}/")
         await press(page, "Call the API")
         await expect(page.locator("pre")).to_have_text('{"path":"/notes","method":"GET"}')
+        assert ([], "rgb(18, 21, 29)") == await looks_of(page)
         await page.reload()
         await says(page, "Hello Alice Adler")
         await press(page, "Sign out")

@@ -17,6 +17,7 @@ from tests.client.web.sample_api import SampleApi, sample_api
 from tests.client.web.test_web_examples import UVICORN
 from tests.client.web.web_app import CLIENT_SECRET, declaration, greet, sign_in_listening
 from tests.dev_server import DevServer, StartDev
+from tests.journeys.test_sample_app_look import looks_of
 from tests.listening import bind, listening, url_of
 
 expect.set_options(timeout=30_000)
@@ -53,6 +54,7 @@ async def test_the_page_of_the_example_works_and_holds_no_token(at: Registered, 
         await page.locator("input[name=text]").fill("From the browser")
         await page.locator("#add button").click()
         await expect(page.locator("#notes li").last).to_have_text("From the browser")
+        assert ([], "rgb(18, 21, 29)") == await looks_of(page)
         await page.reload()
         await expect(page.locator("#notes li").last).to_have_text("From the browser")
         seen = await everything_a_script_can_read(page)
