@@ -104,6 +104,18 @@ def test_a_redirect_to_another_origin_gets_no_token(me: SignIn, start_api: Start
     assert ([True], [None]) == ([token is not None for token in api.tokens], other.tokens)
 
 
+@pytest.mark.parametrize("error", ["invalid_token", "use_dpop_nonce"])
+def test_what_another_origin_answers_neither_renews_nor_repeats(me: SignIn, start_api: StartApi, error: str) -> None:
+    evil = start_api(
+        lambda _number, _visit: (401, {"www-authenticate": f'Bearer error="{error}"', "dpop-nonce": "evil"})
+    )
+    api = start_api(lambda _number, _visit: (307, {"location": f"{evil.url}/steal"}))
+    first, auth = me.access_token(), me.auth(api.url)
+    with httpx2.Client(auth=auth, follow_redirects=True) as client:
+        assert 401 == client.get(f"{api.url}/notes").status_code
+    assert (1, 1, first, {}) == (len(api.seen), len(evil.seen), me.access_token(), auth._nonces)
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -238,3 +250,16 @@ def test_a_nonce_is_taken_up_at_once_and_kept(start_api: StartApi) -> None:
     proofs = [read_proof(seen["dpop"]) for seen in api.seen]
     assert ([200, 200], [None, "n-1", "n-1"]) == (statuses, [proof.get("nonce") for proof in proofs])
     assert 3 == len({proof["jti"] for proof in proofs})
+
+
+def test_the_nonce_of_the_last_answer_is_the_next_one(start_api: StartApi) -> None:
+    def rotates(number: int, visit: BaseHTTPRequestHandler) -> tuple[int, dict[str, str]]:
+        if read_proof(visit.headers["dpop"]).get("nonce") is None:
+            return 401, {"www-authenticate": 'DPoP error="use_dpop_nonce"', "dpop-nonce": "n-1"}
+        return 200, {"dpop-nonce": f"n-{number}"}
+
+    api = start_api(rotates)
+    with httpx2.Client(auth=bound(DpopKey.generate()).auth(api.url)) as client:
+        statuses = [client.get(api.url).status_code for _ in range(2)]
+    proofs = [read_proof(seen["dpop"]) for seen in api.seen]
+    assert ([200, 200], [None, "n-1", "n-2"]) == (statuses, [proof.get("nonce") for proof in proofs])

@@ -53,13 +53,8 @@ def read_help(help_text: str) -> CurlOptions:
 
 def ask_curl(curl: str) -> CurlOptions:
     """The options of the curl that is installed."""
-    said = subprocess.run(
-        [curl, "--disable", "--help", "all"],
-        env=without_token_key(os.environ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # noqa: S603 - no shell
+    command, environment = [curl, "--disable", "--help", "all"], without_token_key(os.environ)
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
     return read_help(said.stdout)
 
 

@@ -3,6 +3,7 @@
 1. Only requests to the given origins carry a token; httpx2 takes it off again where a redirect leads to another origin.
 2. A token about to expire is renewed first; one that the API calls `invalid_token` is renewed once, and the request
    sent again where its body can be.
+   Only the API's own answer is judged: where it redirected to another origin, what that one says changes nothing here.
 3. A bound token goes with a proof made for this request; the API's nonce is kept for the next one (RFC 9449 §9).
 """
 
@@ -84,7 +85,7 @@ class TokenAuth(httpx2.Auth):
     def _takes_nonce(self, request: httpx2.Request, response: httpx2.Response) -> bool:
         """Keep the nonce that *response* brings; whether the request is to be sent again with it."""
         nonce = response.headers.get("dpop-nonce")
-        if nonce is None:
+        if nonce is None or not _is_own_answer(request, response):
             return False
         self._nonces[origin_of(request.url)] = nonce
         return _is_refused(request, response, _WANTS_NONCE)
@@ -95,9 +96,16 @@ def origin_of(url: httpx2.URL) -> Origin:
     return url.scheme, url.host, url.port or _PORTS.get(url.scheme)
 
 
+def _is_own_answer(request: httpx2.Request, response: httpx2.Response) -> bool:
+    """Whether *response*, to which redirects may have led, comes from where *request* went."""
+    return origin_of(response.request.url) == origin_of(request.url)
+
+
 def _is_refused(request: httpx2.Request, response: httpx2.Response, why: re.Pattern[str]) -> bool:
     """Whether *response* is a 401 for *why*, and *request* can be sent again: a body that was streamed is gone."""
-    if response.status_code != 401 or not why.search(response.headers.get("www-authenticate", "")):
+    if response.status_code != 401 or not _is_own_answer(request, response):
+        return False
+    if not why.search(response.headers.get("www-authenticate", "")):
         return False
     try:
         return request.content is not None
