@@ -13,17 +13,12 @@ import type { AccessToken } from "./messages.js";
 export const isUnder = (url: string, api: string): boolean =>
   (bare(url) + "/").startsWith(api.replace(/\/?$/, "/"));
 
-/** What `fetch()` needs of the client. */
-export interface Calling {
-  token(asked: TokenOptions, stale?: AccessToken): Promise<AccessToken>;
-  login(asked: LoginOptions): Promise<LoginResult>;
-}
-
 /** `fetch` with an access token attached. */
 export const callApi = async (
   { resource, apis = [], stepUp = "popup" }: ClientOptions,
-  { attempt }: Prover,
-  { token, login }: Calling,
+  prover: Prover,
+  token: (asked: TokenOptions, stale?: AccessToken) => Promise<AccessToken>,
+  login: (asked: LoginOptions) => Promise<LoginResult>,
   input: RequestInfo | URL,
   init: RequestInit & TokenOptions = {},
 ): Promise<Response> => {
@@ -32,19 +27,21 @@ export const callApi = async (
   if (![init.resource ?? resource ?? [], apis].flat().some((api) => isUnder(url, api))) {
     throw new ProofkeyError("api_not_allowed", url);
   }
-  let held = await token(init);
-  for (let isRenewed, isProven; ; ) {
-    const response = await attempt(
+  for (let held: AccessToken | undefined, isRenewed, isProven; ; ) {
+    held = await token(init, held);
+    const response = await prover.attempt(
       method,
       url,
-      (proving) => {
-        const headers = { ...Object.fromEntries(request.headers), ...proving };
-        return fetch(request.clone(), { headers, redirect: "error", credentials: "omit" });
-      },
+      (proving) =>
+        fetch(request.clone(), {
+          headers: { ...Object.fromEntries(request.headers), ...proving },
+          redirect: "error",
+          credentials: "omit",
+        }),
       held.accessToken,
     );
     const challenge = response.headers.get("www-authenticate");
-    const error = challengeParameter(challenge, "error");
+    const error = challengeParameter(challenge, "error") ?? "invalid_token";
     if (response.status !== 401) return response;
     if (error === "insufficient_user_authentication" && !isProven && stepUp !== "off") {
       isProven = true;
@@ -54,10 +51,8 @@ export const callApi = async (
         maxAge: challengeParameter(challenge, "max_age"),
         popup: stepUp === "popup" && "preferred",
       });
-      held = await token(init);
-    } else if ((error ?? "invalid_token") === "invalid_token" && !isRenewed) {
+    } else if (error === "invalid_token" && !isRenewed) {
       isRenewed = true;
-      held = await token(init, held);
     } else {
       return response;
     }

@@ -21,15 +21,22 @@ export interface Expected {
 
 const LEEWAY = 60; // seconds a clock may be wrong
 
-const decode = (part: string | undefined): any => JSON.parse(new TextDecoder().decode(fromBase64url(part!)));
+const decode = (bytes: BufferSource | undefined): any => ({ ...JSON.parse(new TextDecoder().decode(bytes)) });
 
-/** The claims of an ID token that was believed before. */
-export const decodeClaims = (idToken: string): Claims => decode(idToken.split(".")[1]);
+/** Header, claims and signature of an ID token (RFC 7515 §3.1). */
+const open = (idToken: string | undefined): [header: any, claims: any, signature: BufferSource] => {
+  try {
+    const [header, payload, signature] = idToken!.split(".").map(fromBase64url);
+    return [decode(header), decode(payload), signature!.buffer];
+  } catch {
+    throw new ProofkeyError(idToken ? "id_token_malformed" : "id_token_missing");
+  }
+};
 
 /** The claims of an ID token for this client, of this issuer, in date; its signature is not looked at. */
-export const readClaims = (idToken: string, expected: Expected, now = Date.now() / 1e3): Claims => {
+export const readClaims = (idToken: string | undefined, expected: Expected, now = Date.now() / 1e3): Claims => {
   const { issuer, clientId, nonce, maxAge } = expected;
-  const claims: any = decodeClaims(idToken);
+  const [, claims] = open(idToken);
   const [audience, another] = [claims.aud].flat();
   const wrong =
     claims.iss !== issuer
@@ -40,7 +47,7 @@ export const readClaims = (idToken: string, expected: Expected, now = Date.now()
           ? "out_of_date"
           : nonce && claims.nonce !== nonce
             ? "nonce_differs"
-            : maxAge != null && !(claims.auth_time >= now - +maxAge - LEEWAY)
+            : maxAge != null && !(claims.auth_time >= now - (maxAge as number) - LEEWAY)
               ? "auth_time_old"
               : !claims.sub && "sub_missing";
   if (wrong) throw new ProofkeyError("id_token_" + wrong);
@@ -52,7 +59,7 @@ export interface VerifyingKey extends EcKeyImportParams, EcdsaParams {
   kid: string | undefined;
   /** ES256, ES384, RS256, RS384 or RS512: what the key says it is for, else what its type is for. */
   alg: string;
-  key: CryptoKey | null;
+  key: CryptoKey | 0;
 }
 
 /**
@@ -64,9 +71,9 @@ export const importKeys = (keys: Key[]): Promise<VerifyingKey[]> =>
     keys.map(async (jwk) => {
       const { kid, crv, alg = crv ? "ES" + crv.slice(2) : "RS256" } = jwk;
       const bits = alg.slice(2);
-      const algorithm = { name: alg[0] === "E" ? "ECDSA" : "RSASSA-PKCS1-v1_5", namedCurve: "P-" + bits, hash: "SHA-" + bits };
+      const algorithm = { name: crv ? "ECDSA" : "RSASSA-PKCS1-v1_5", namedCurve: "P-" + bits, hash: "SHA-" + bits };
       const importing = crypto.subtle.importKey("jwk", jwk, algorithm, false, ["verify"]);
-      return { kid, alg, ...algorithm, key: await importing.catch(() => null) };
+      return { kid, alg, ...algorithm, key: await importing.catch(() => 0) };
     }),
   );
 
@@ -79,15 +86,13 @@ export const verifyIdToken = async (
   expected: Expected,
   findKeys: (again: boolean) => Promise<VerifyingKey[]>,
 ): Promise<Claims> => {
-  if (!idToken) throw new ProofkeyError("id_token_missing");
   const claims = readClaims(idToken, expected);
-  const [header, payload, signature] = idToken.split(".");
-  const { alg, kid } = decode(header);
-  const signed = new TextEncoder().encode(header + "." + payload);
+  const [{ alg, kid, crit }, , signature] = open(idToken);
+  const signed = new TextEncoder().encode(idToken!.replace(/\.[^.]*$/, ""));
   for (const again of [false, true]) {
     for (const one of await findKeys(again)) {
-      const isMeant = one.alg === alg && (!kid || one.kid === kid);
-      if (isMeant && one.key && (await crypto.subtle.verify(one, one.key, fromBase64url(signature!), signed))) return claims;
+      const isMeant = one.alg === alg && crit === undefined && (!kid || one.kid === kid);
+      if (isMeant && one.key && (await crypto.subtle.verify(one, one.key, signature, signed))) return claims;
     }
   }
   throw new ProofkeyError("id_token_signature_invalid");

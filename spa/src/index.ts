@@ -1,17 +1,17 @@
 // @proofkey/spa: sign people in to a single-page app with the Authorization Code flow and PKCE, and call APIs for them.
+import { ask, callKeeper } from "./keeper.js";
+import { readMarker } from "./storage.js";
 import { callApi } from "./api.js";
 import type { Client } from "./client.js";
 import { OAuthError, ProofkeyError } from "./errors.js";
 import { formOf } from "./http.js";
 import type { Claims } from "./id_token.js";
-import { discovering, findKeys } from "./issuer.js";
-import { ask, callKeeper } from "./keeper.js";
 import { openLogin } from "./login.js";
 import type { AccessToken } from "./messages.js";
 import type { ClientOptions, LoginOptions, Prover, TokenOptions } from "./options.js";
+import { discovering, findKeys } from "./issuer.js";
 import { addressOf, readTokens, safe } from "./protocol.js";
 import { openSession } from "./session.js";
-import { readMarker } from "./storage.js";
 
 export { OAuthError, ProofkeyError };
 export type { ProofkeyErrorCode } from "./errors.js";
@@ -27,7 +27,7 @@ const FIRST_THINGS_FIRST = 100;
 /** Whoever bears the token may use it (RFC 6750). */
 const bearer: Prover = {
   type: "bearer",
-  attempt: (_method, _url, send, token) => send(token ? { authorization: "Bearer " + token } : {}),
+  attempt: (_method, _url, send, token) => send((token && { authorization: "Bearer " + token }) as Record<string, string>),
 };
 
 /**
@@ -66,7 +66,7 @@ export const createClient = (options: ClientOptions): Client => {
     handleCallback,
     on: session.on,
     getToken: async (asked) => (await token(asked)).accessToken,
-    fetch: (input, init) => callApi(options, prover, { token, login }, input, init),
+    fetch: (input, init) => callApi(options, prover, token, login, input, init),
     user: () => settled().then(session.user),
     snapshot() {
       const { user } = session.current();
@@ -84,7 +84,7 @@ export const createClient = (options: ClientOptions): Client => {
       const { idToken } = session.current();
       const id = session.signOut("logout"); // first, so that nothing that fails below keeps anybody signed in
       const { revocation_endpoint, end_session_endpoint } = await discover();
-      const kept = await callKeeper("drop", name, id, revocation_endpoint, "" + formOf({ client_id: clientId }));
+      const kept = await callKeeper("drop", name, id, revocation_endpoint, clientId);
       if (!redirect || !end_session_endpoint) return;
       location.assign(
         addressOf(end_session_endpoint, {
@@ -94,5 +94,6 @@ export const createClient = (options: ClientOptions): Client => {
         }),
       );
       return new Promise(() => 0);
-    },  };
+    },
+  };
 };

@@ -1,11 +1,10 @@
 // The page's end of the keeper in worker.ts: in a worker, started when it is first needed, or in the page itself.
-import { answer, ask, type keeper } from "./worker.js";
+import { answer, ask, type Call } from "./worker.js";
 
-export { ask };
+/** Ask the keeper in this page: sooner there than a worker, for what the page knows anyway. */
+export { answer as callHere, ask };
 
-type Keeper = typeof keeper;
 type Ask = (...asked: unknown[]) => Promise<unknown>;
-type Call = <M extends keyof Keeper>(method: M, ...given: Parameters<Keeper[M]>) => Promise<Awaited<ReturnType<Keeper[M]>>>;
 
 const start = (): Promise<Ask> =>
   new Promise((resolve) => {
@@ -24,9 +23,6 @@ const start = (): Promise<Ask> =>
   });
 
 let started: Promise<Ask> | undefined;
-
-/** Ask the keeper in this page: sooner there than a worker, for what the page knows anyway. */
-export const callHere = answer as Ask as Call;
 
 /** Ask the keeper in its worker; the first question starts it. */
 export const callKeeper = (async (...asked) => (await (started ??= start()))(...asked)) as Ask as Call;

@@ -6,7 +6,7 @@
 //    with Cross-Origin-Opener-Policy it looks closed from the moment it leaves this origin.
 import { ProofkeyError } from "./errors.js";
 import { formOf } from "./http.js";
-import { importKeys, verifyIdToken, type Claims, type VerifyingKey } from "./id_token.js";
+import { importKeys, verifyIdToken, type Claims, type Expected, type VerifyingKey } from "./id_token.js";
 import { findKeys, type Issuer } from "./issuer.js";
 import { callHere } from "./keeper.js";
 import type { ClientOptions, LoginOptions, Prover } from "./options.js";
@@ -72,11 +72,9 @@ export const openLogin = (
 
   /** Trade the code in *url* for tokens. Nothing is awaited before the request is on its way; keys come meanwhile. */
   const redeem = async (url: string, state: string, spent: Transaction): Promise<LoginResult> => {
-    const { target, verifier, nonce, key, maxAge } = spent;
-    const issuer = spent.issuer!;
+    const { target, verifier, key, issuer } = spent as Required<Transaction>;
     const endpoint = issuer.token_endpoint;
-    const issRequired = issuer.authorization_response_iss_parameter_supported;
-    const code = readCallback(url, { state, issuer: options.issuer, redirectUri, issRequired });
+    const code = readCallback(url, state, options, issuer.authorization_response_iss_parameter_supported);
     const asked = requestTokens(
       endpoint,
       formOf(
@@ -89,7 +87,7 @@ export const openLogin = (
     void callHere("renew", name); // wakes the vault up: there will be something to keep
     const body = await asked;
     const idToken = body.id_token as string;
-    const user = await verifyIdToken(idToken, { ...options, nonce, maxAge }, (again) => (again ? prepare(again) : keys));
+    const user = await verifyIdToken(idToken, { ...spent, ...options } as Expected, (again) => (again ? prepare(again) : keys));
     const known = { id: mintSessionId(name), turn: 0, idToken, endpoint, user };
     session.enter(known, key!, readAccessToken(body), body.refresh_token as string | undefined);
     return { target, user };
@@ -127,17 +125,13 @@ export const openLogin = (
       return new Promise(() => 0);
     }
     const url = await new Promise<string>((resolve, reject) => {
-      session.on("callback", ([theirs, answer]) => {
-        if (theirs === state) resolve(answer);
-      });
+      session.on("callback", ([theirs, answer]) => theirs === state && resolve(answer));
       setTimeout(reject, POPUP_PATIENCE, new ProofkeyError("popup_timeout"));
       begin(asked, state)
         .then((address) => opened.location.replace(address))
         .catch(reject);
     }).finally(() => opened.close());
-    const redeemed = await redeem(url, state, takeTransaction(state)!);
-    await session.saved();
-    return redeemed;
+    return redeem(url, state, takeTransaction(state)!).finally(session.saved);
   };
 
   const handleCallback = async (): Promise<LoginResult | null> => {
@@ -146,9 +140,7 @@ export const openLogin = (
       settling.set(name, settle(location.href, state));
       history.replaceState(null, "", redirectUri);
     }
-    const settled = await settling.get(name);
-    await session.saved();
-    return settled ?? null;
+    return (await settling.get(name)?.finally(session.saved)) ?? null;
   };
 
   return {

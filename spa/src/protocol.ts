@@ -19,18 +19,16 @@ export interface Endpoints {
   authorization_response_iss_parameter_supported?: boolean;
 }
 
-/** What a login left behind for whoever comes back with its answer. */
-export interface PendingLogin {
-  state: string;
+/** Whose answer it has to be, and where it has to arrive. */
+export interface Asked {
   issuer: string;
   redirectUri: string;
-  issRequired: unknown;
 }
 
 /** *url* without query and fragment, as it is written. */
 export const bare = (url: string): string => url.split(/[?#]/)[0]!;
 
-const sentIn = (url: string): URLSearchParams => new URLSearchParams(url.slice(bare(url).length).split("#")[0]);
+const sentIn = (url: string, redirectUri: string): URLSearchParams => new URL(url, redirectUri).searchParams;
 
 /** *url*, unless what travels there could be read on the way: https, or http to this machine (RFC 9700 §2.6). */
 export const safe = (url: string | undefined): string => {
@@ -44,11 +42,16 @@ export const addressOf = (url: string, parameters: Record<string, unknown>): str
 
 /** The `state` of the answer in *url*; nothing where *url* holds no answer to *redirectUri*. */
 export const stateOf = (url: string, redirectUri: string): string | null | false =>
-  bare(url) === bare(redirectUri) && /[?&](code|error)=/.test(url) && sentIn(url).get("state");
+  bare(url) === bare(redirectUri) && /[?&](code|error)=/.test(url) && sentIn(url, redirectUri).get("state");
 
-/** The code in the address the browser came back to, once address, `state` and `iss` are those of *pending*. */
-export const readCallback = (url: string, { state, issuer, redirectUri, issRequired }: PendingLogin): string => {
-  const sent = sentIn(url);
+/** The code in the address the browser came back to, once address, `state` and `iss` are those of the login. */
+export const readCallback = (
+  url: string,
+  state: string,
+  { issuer, redirectUri }: Asked,
+  issRequired: unknown,
+): string => {
+  const sent = sentIn(url, redirectUri);
   const { state: theirs, iss, error, error_description, code } = Object.fromEntries(sent);
   const wrong =
     bare(url) !== bare(redirectUri)
@@ -74,11 +77,11 @@ export const readMetadata = ({ body }: Answer, expected: string): Endpoints => {
 };
 
 /** A token response that can be used (RFC 6749 §5.1), or the issuer's refusal (§5.2). */
-export const readTokens = ({ body }: Answer, expectedType: string): Record<string, unknown> => {
+export const readTokens = ({ status, body }: Answer, expectedType: string): Record<string, unknown> => {
   if (!body) throw new ProofkeyError("unavailable");
   const { error, error_description, access_token, token_type } = body;
   if (error) throw new OAuthError(error as string, error_description);
-  if (!access_token || (token_type + "").toLowerCase() !== expectedType) throw new ProofkeyError("response_invalid");
+  if (status !== 200 || !access_token || (token_type + "").toLowerCase() !== expectedType) throw new ProofkeyError("response_invalid");
   return body;
 };
 

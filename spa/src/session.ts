@@ -19,7 +19,8 @@ const PEERS_ANSWER = 30;
 const HOLDER_ANSWERS = 2_000;
 // Pauses between attempts, in which a faster tab may be heard; within the 10 s in which issuers repeat a lost answer.
 const RETRIES = [0, 150, 300, 500, 1000, 2000];
-const [NOTHING, ELSEWHERE] = [1, 2]; // as in worker.ts, whose code is not this bundle's
+const NOTHING = 1; // as in worker.ts, whose code is not this bundle's
+const ELSEWHERE = 2;
 const OUT = /~$/;
 const LONGEST_TIMER = 1e9; // a longer one would ring at once
 
@@ -38,7 +39,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
   const refreshing = "&grant_type=refresh_token&client_id=" + encodeURIComponent(options.clientId);
   const tokens = new Map<string, AccessToken>(); // by the form that asks for them
   const flights = new Map<string, Promise<AccessToken>>();
-  const listeners = new Set<[event: string, listener: (told: any) => void]>();
+  const listeners = new Set<(event: string, told: unknown) => void>();
   const channel = new BroadcastChannel(name);
   const nobody = { id: "", user: null } as unknown as Handed;
   let here = nobody;
@@ -46,14 +47,14 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
   let saving: Promise<unknown> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const on = <E extends keyof All>(event: E, listener: (told: All[E]) => void): (() => void) => {
-    const entry: [string, typeof listener] = [event, listener];
-    listeners.add(entry);
-    return () => listeners.delete(entry);
+  const on = <E extends keyof All>(event: E, listener: (told: All[E]) => unknown): (() => void) => {
+    const hearing = (happened: string, told: any): unknown => happened === event && listener(told);
+    listeners.add(hearing);
+    return () => listeners.delete(hearing);
   };
 
   const emit = <E extends keyof All>(event: E, told?: All[E]): void =>
-    listeners.forEach(([expected, listener]) => expected === event && listener(told));
+    listeners.forEach((listener) => listener(event, told));
 
   const tell = <M extends keyof Messages>(message: M, told: Messages[M]): void => channel.postMessage([message, told]);
 
@@ -77,11 +78,10 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     clearTimeout(timer);
     const held = tokens.get(defaultKey);
     if (!renewAt || !held) return;
-    const after = held.life * renewAt + held.givenAt - Date.now();
     timer = setTimeout(
       // All tabs wake at once, one gets the lock, and the others hear of it. A hidden page needs no token ahead of need.
       () => document.hidden || token(defaultKey, held).catch((error) => emit("error", error)),
-      Math.min(after, LONGEST_TIMER),
+      Math.min(held.life * renewAt + held.givenAt - Date.now(), LONGEST_TIMER),
     );
   };
 
@@ -100,15 +100,16 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     if (isNewer) emit("refreshed");
   };
 
-  const share = (handed: Handed): void => {
+  const share = <T extends AccessToken>(handed: Handed & { token: T }): T => {
     adopt(handed);
     tell("have", handed);
+    return handed.token;
   };
 
   /** The end of the session *id*, in this tab. */
   const end = ([id, reason]: Messages["out"]): void => {
     raiseMarker(name, id + "~");
-    if (!here.id || here.id > id) return;
+    if (!here.id || id < here.id) return;
     here = nobody;
     tokens.clear();
     clearTimeout(timer);
@@ -126,8 +127,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
 
   /** A tab that slept, or came back from the back/forward cache, may have missed a message: the marker tells. */
   const keepInStep = (): void => {
-    const marker = readMarker(name);
-    if (here.id && marker > here.id) end([here.id, OUT.test(marker) ? "logout" : "replaced"]);
+    if (here.id && here.id < readMarker(name)) end([here.id, OUT.test(readMarker(name)) ? "logout" : "replaced"]);
   };
 
   /** Learn from other tabs, or from the vault, of a session that is there. */
@@ -168,13 +168,9 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
         // Somebody refreshed while we waited for the lock, or signed in anew: they have what we want.
         adopt(known!);
         tell("ask", key);
-      } else if (status === 200) {
-        const tokens = readTokens(said, prover.type);
-        const handed = { ...known!, user: readUser(tokens.id_token, known!.user), key, token: readAccessToken(tokens) };
-        share(handed);
-        return handed.token;
       } else if (status) {
-        readTokens(said, prover.type); // refuses
+        const tokens = readTokens(said, prover.type);
+        return share({ ...known!, user: readUser(tokens.id_token, known!.user), key, token: readAccessToken(tokens) });
       }
     }
     throw new ProofkeyError(here.id ? "unavailable" : "login_required");
@@ -197,9 +193,8 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     keepInStep();
     const held = find(key);
     if (held && stale !== true && held !== stale) return held;
-    const flight = flights.get(key) ?? renew(key, held).finally(() => flights.delete(key));
-    flights.set(key, flight);
-    return flight;
+    flights.set(key, flights.get(key) ?? renew(key, held).finally(() => flights.delete(key)));
+    return flights.get(key)!;
   };
 
   channel.onmessage = ({ data: [message, told] }) => emit(message, told);
@@ -212,7 +207,6 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
   });
 
   return {
-    adopt,
     token,
     hear,
     tell,

@@ -32,7 +32,8 @@ export const keepTransaction = (state: string, transaction: Transaction): void =
   Object.keys(localStorage)
     .filter((key) => key.startsWith(LOGIN))
     .sort()
-    .forEach((key, index, { length }) => (index <= length - AT_MOST || key < oldest()) && localStorage.removeItem(key));
+    .reverse()
+    .forEach((key, index) => (index > AT_MOST - 2 || key < oldest()) && delete localStorage[key]);
   localStorage[LOGIN + state] = JSON.stringify(transaction);
 };
 

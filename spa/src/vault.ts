@@ -44,7 +44,7 @@ export const load = async <T>(name: string): Promise<Opened<T> | undefined> => {
   return (
     found && {
       ...found,
-      secret: JSON.parse(new TextDecoder().decode(await crypto.subtle.decrypt(AES, found.key, found.sealed))),
+      secret: await new Response(await crypto.subtle.decrypt(AES, found.key, found.sealed)).json(),
     }
   );
 };

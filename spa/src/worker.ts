@@ -54,7 +54,7 @@ const replace = async (
 const tellOf = ({ turn, secret }: Opened<Secret>): Known => ({ ...secret.known, turn });
 
 /** What a page can ask of the keeper of the session *name*. */
-export const keeper = {
+const keeper = {
   /** Keep the session of a new login, unless a newer one lies there. */
   save: (name: string, known: Known, refreshToken: string, persist: boolean): Promise<unknown> =>
     replace(name, (found) => !found || found.id < known.id, { ...known, secret: { refreshToken, known } }, persist),
@@ -64,7 +64,7 @@ export const keeper = {
     name: string,
     expected?: Turn,
     form?: string,
-    headers: Record<string, string> = {},
+    headers?: Record<string, string>,
   ): Promise<Renewed> {
     const found = await load(name);
     if (!found) return { status: NOTHING };
@@ -74,7 +74,7 @@ export const keeper = {
     const { refreshToken, known } = secret;
     const request = new URLSearchParams(form);
     request.set("refresh_token", refreshToken);
-    const answer = await ask(known.endpoint, { body: request, headers });
+    const answer = await ask(known.endpoint, { body: request, headers: headers! });
     if (answer.status !== 200) return answer;
     const { refresh_token = refreshToken, ...body } = answer.body!;
     const next = { id, turn: turn + 1, secret: { known, refreshToken: refresh_token as string } };
@@ -82,22 +82,25 @@ export const keeper = {
   },
 
   /** Forget the session *id* or an older one; revoke its refresh token (RFC 7009) where an address is given. */
-  async drop(name: string, id: string, endpoint?: string, form?: string): Promise<string | undefined> {
+  async drop(name: string, id: string, endpoint?: string, clientId?: string): Promise<string | undefined> {
     const found = await load(name);
-    if (!found || !(await replace(name, (other) => !!other && other.id <= id))) return undefined;
+    if (!found || !(await replace(name, (other) => other?.id! <= id))) return undefined;
     const { refreshToken, known } = found.secret;
-    const request = new URLSearchParams(form);
-    request.set("token", refreshToken);
-    if (endpoint) await ask(endpoint, { body: request });
+    if (endpoint) await ask(endpoint, { body: new URLSearchParams({ client_id: clientId!, token: refreshToken }) });
     return known.idToken;
   },
 };
 
-/** Ask by name; a failure of the browser's own is told like one of the network. */
-export const answer = (method: keyof typeof keeper, ...given: unknown[]): Promise<unknown> =>
-  (keeper[method] as (...all: unknown[]) => Promise<unknown>)(...given).catch(() => ({ status: 0 }));
+type Keeper = typeof keeper;
 
-if ("WorkerGlobalScope" in globalThis) {
-  addEventListener("message", async ({ data, ports }) => ports[0]!.postMessage(await (answer as any)(...data)));
+/** Asks the keeper by the name of what it can do. */
+export type Call = <M extends keyof Keeper>(method: M, ...given: Parameters<Keeper[M]>) => Promise<Awaited<ReturnType<Keeper[M]>>>;
+
+/** The keeper's answer; a failure of the browser's own is told like one of the network. */
+export const answer = ((method: keyof Keeper, ...given: unknown[]) =>
+  (keeper[method] as (...all: unknown[]) => Promise<unknown>)(...given).catch(() => ({ status: 0 }))) as Call;
+
+if ((globalThis as any).WorkerGlobalScope) {
+  onmessage = async ({ data, ports }) => ports[0]!.postMessage(await (answer as any)(...data));
   postMessage(0);
 }

@@ -64,6 +64,24 @@ test("each claim that is wrong has its name", async () => {
   await rejects(believe(undefined), (error: any) => error.code === "id_token_missing");
 });
 
+test("what is no signed token at all is malformed", async () => {
+  const [header, claims, signature] = (await es256.sign(CLAIMS)).split(".") as [string, string, string];
+  const malformed = [
+    "nothing",
+    "..",
+    `${header}.${claims}`,
+    `${header}.!.${signature}`,
+    `${header}.${claims}.!`,
+    `${encode("{")}x.${claims}.${signature}`,
+    `${header}.${claims.slice(0, 20)}.${signature}`,
+    17 as unknown as string,
+  ];
+  for (const idToken of malformed) await refused(Promise.resolve(idToken), "id_token_malformed");
+  await refused(Promise.resolve(`${header}.${encode(null)}.${signature}`), "id_token_iss_differs");
+  await refused(Promise.resolve(`${encode(null)}.${claims}.${signature}`), "id_token_signature_invalid");
+  await refused(Promise.resolve(`${header}.${claims}.${signature}.${signature}`), "id_token_signature_invalid");
+});
+
 test("a clock may be a minute wrong, and one audience may stand in an array", async () => {
   equal((await believe(await es256.sign({ ...CLAIMS, exp: now - 30, aud: ["app"], azp: "app" }))).sub, "alice");
   equal((await believe(await es256.sign({ ...CLAIMS, iat: now + 30 }))).sub, "alice");
@@ -84,6 +102,8 @@ test("no signature, a secret's signature and another algorithm than the key's ar
   await refused(es256.sign(CLAIMS, { alg: "RS256" }), "id_token_signature_invalid", [rs256.key]);
   await refused(rs256.sign(CLAIMS, { alg: "PS256" }), "id_token_signature_invalid", [rs256.key]);
   await refused(es256.sign(CLAIMS), "id_token_signature_invalid", [{ ...es256.key, use: "enc" }]);
+  await refused(es256.sign(CLAIMS, { crit: ["exp"] }), "id_token_signature_invalid");
+  await refused(es256.sign(CLAIMS, { crit: null }), "id_token_signature_invalid");
   const changed = (await es256.sign(CLAIMS)).replace(/\..*\./, `.${encode({ ...CLAIMS, sub: "mallory" })}.`);
   await refused(Promise.resolve(changed), "id_token_signature_invalid");
 });

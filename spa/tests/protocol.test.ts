@@ -41,6 +41,7 @@ test("a token response holds an access token of the type that was asked for, or 
   throws(() => readTokens({ status: 200, body: given }, "dpop"), code("response_invalid"));
   throws(() => readTokens({ status: 200, body: { token_type: "Bearer" } }, "bearer"), code("response_invalid"));
   throws(() => readTokens({ status: 400, body: { error: "invalid_grant" } }, "bearer"), code("invalid_grant"));
+  throws(() => readTokens({ status: 400, body: given }, "bearer"), code("response_invalid"));
   throws(() => readTokens({ status: 0 }, "bearer"), code("unavailable"));
 });
 

@@ -35,7 +35,7 @@ test("every verifier the vectors allow has the alphabet and length that minted o
 const read = (reading: Reading): [code: string | null, refused: string | null] => {
   const { issuer, state, redirect_uri, iss_required } = { ...callback.defaults, ...reading };
   try {
-    return [readCallback(reading.url, { issuer, state, redirectUri: redirect_uri, issRequired: iss_required }), null];
+    return [readCallback(reading.url, state, { issuer, redirectUri: redirect_uri }, iss_required), null];
   } catch (error) {
     ok(error instanceof ProofkeyError);
     return [null, error instanceof OAuthError ? "callback_refused" : error.code];
@@ -48,9 +48,9 @@ for (const reading of callback.reading as Reading[]) {
 
 test("an answer that is the person's refusal tells why", () => {
   const url = "https://app.example/callback?error=access_denied&error_description=Not%20today&state=s";
-  const pending = { issuer: "https://auth.example", state: "s", redirectUri: "https://app.example/callback", issRequired: false };
+  const asked = { issuer: "https://auth.example", redirectUri: "https://app.example/callback" };
   try {
-    readCallback(url, pending);
+    readCallback(url, "s", asked, false);
     ok(false);
   } catch (error) {
     ok(error instanceof OAuthError);
