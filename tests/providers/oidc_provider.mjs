@@ -4,6 +4,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { Provider, interactionPolicy } from 'oidc-provider';
+import { allowTokenExchange } from './oidc_provider_exchange.mjs';
 import { confirmPages, renderConsent, renderLogin } from './oidc_provider_pages.mjs';
 
 const options = { accessTokenTTL: 300, idTokenTTL: 300, refreshTokenTTL: 86400, clients: [], ...JSON.parse(process.argv[2] ?? '{}') };
@@ -117,6 +118,8 @@ const provider = new Provider(issuer, {
     },
   },
 });
+
+allowTokenExchange(provider, resourceServer);
 
 async function finishLogin(ctx, params, form) {
   const acr = params.acr_values?.split(' ').find((each) => [PASSWORD, TWO_FACTORS].includes(each)) ?? PASSWORD;

@@ -2,7 +2,8 @@
 
 What it offers: PKCE (S256), refresh rotation for public clients (a used one again ends the grant), resource indicators,
 introspection, revocation, userinfo (signed, too), DPoP, device flow, back-channel and RP-initiated logout, `acr_values` and
-`max_age`, CORS for the origins of a client's redirect URIs, registration without a token, `form_post`, `iss` in answers.
+`max_age`, CORS for the origins of a client's redirect URIs, registration without a token, `form_post`, `iss` in answers; and,
+added by oidc_provider_exchange.mjs, token exchange (RFC 8693) of an opaque access token for one of another API.
 
 Clients that stand from the start (`provider.clients[NAME]` has their metadata):
 
