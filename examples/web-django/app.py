@@ -1,4 +1,4 @@
-"""Notes in the browser, with Django under ASGI: `uvicorn app:app --port 8000`. Sessions are kept in PostgreSQL."""
+"""Notes in the browser, with Django under ASGI: `uvicorn app:app --port 8000`. Sessions are kept in PostgreSQL, or in a file."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,11 @@ from django.core.asgi import get_asgi_application
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
-from proofkey.client.web import Api, PostgresStore, SignIn
+from proofkey.client.web import Api, PostgresStore, SignIn, SqliteStore
 from proofkey.client.web.django import require_login, session_of
 
 PAGE = Path(__file__).parent.parent / "web-page"
+SESSIONS = os.environ["SESSIONS"]
 
 # The sign-in needs none of Django's own sessions, accounts and CSRF tokens.
 settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY=os.environ["SESSION_KEY"])
@@ -45,7 +46,7 @@ app = SignIn(
     client_secret=os.environ["PROOFKEY_CLIENT_SECRET"],
     redirect_uri=os.environ["REDIRECT_URI"],
     scope="openid profile notes:read notes:write",
-    store=PostgresStore(os.environ["SESSIONS"]),
+    store=PostgresStore(SESSIONS) if SESSIONS.startswith("postgresql") else SqliteStore(SESSIONS),
     key=bytes.fromhex(os.environ["SESSION_KEY"]),
     apis={"/api": Api(url=os.environ["NOTES_API"], resource=os.environ["NOTES_AUDIENCE"])},
 )

@@ -1,4 +1,4 @@
-"""Notes in the browser, with FastAPI: `uvicorn app:app --port 8000 --workers 2`. Sessions are kept in Redis."""
+"""Notes in the browser, with FastAPI: `uvicorn app:app --port 8000 --workers 2`. Sessions are kept in Redis, or in a file."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,11 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from proofkey.client.web import Api, RedisStore, Session, SignIn
+from proofkey.client.web import Api, RedisStore, Session, SignIn, SqliteStore
 from proofkey.client.web.fastapi import signed_in
 
 PAGE = Path(__file__).parent.parent / "web-page"
+SESSIONS = os.environ["SESSIONS"]
 NOTES_API = os.environ["NOTES_API"]
 
 notes = FastAPI()
@@ -47,7 +48,7 @@ app = SignIn(
     client_secret=os.environ["PROOFKEY_CLIENT_SECRET"],
     redirect_uri=os.environ["REDIRECT_URI"],
     scope="openid profile notes:read notes:write",
-    store=RedisStore(os.environ["SESSIONS"]),
+    store=RedisStore(SESSIONS) if SESSIONS.startswith("redis") else SqliteStore(SESSIONS),
     key=bytes.fromhex(os.environ["SESSION_KEY"]),
     apis={"/api": Api(url=NOTES_API, resource=os.environ["NOTES_AUDIENCE"])},
 )
