@@ -144,6 +144,41 @@ def test_connections_beyond_all_measure_are_sent_away_and_room_comes_back(waitin
     assert 1 == len(waiting.told)
 
 
+def drip(connections: list[socket.socket], until: float) -> list[float]:
+    """Send a letter over each connection, again and again; how long each one lasted."""
+    ended: dict[int, float] = {}
+    began = time.monotonic()
+    while time.monotonic() - began < until and len(ended) < len(connections):
+        for number, connection in enumerate(connections):
+            if number not in ended:
+                try:
+                    connection.sendall(b"G")
+                    connection.recv(1, socket.MSG_DONTWAIT)
+                    ended[number] = time.monotonic() - began
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    ended[number] = time.monotonic() - began
+        time.sleep(0.1)
+    return [ended.get(number, until) for number in range(len(connections))]
+
+
+def test_who_drips_is_cut_off_in_time(waiting: Waiting) -> None:
+    with socket.create_connection(("127.0.0.1", waiting.port)) as slow:
+        [lasted] = drip([slow], until=15.0)
+    assert 3.0 < lasted < 10.0
+
+
+def test_as_many_as_there_is_room_for_do_not_keep_the_browser_out(waiting: Waiting) -> None:
+    dripping = [socket.create_connection(("127.0.0.1", waiting.port)) for _ in range(70)]
+    try:
+        drip(dripping, until=0.5)
+        assert 200 == status(get(waiting.port, "/callback?state=ours"))
+    finally:
+        for connection in dripping:
+            connection.close()
+
+
 def test_the_program_s_terminal_hears_nothing_of_what_was_asked(
     waiting: Waiting, capfd: pytest.CaptureFixture[str]
 ) -> None:

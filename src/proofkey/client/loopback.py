@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import TCPServer, ThreadingMixIn
@@ -28,6 +29,8 @@ _ADDRESSES = {"127.0.0.1": socket.AF_INET, "::1": socket.AF_INET6}
 _HOSTS = {"127.0.0.1": "127.0.0.1", "localhost": "127.0.0.1", "::1": "::1"}
 _AT_ONCE = 64
 _TRIES = 30
+_WITHIN = 5.0
+"""Seconds that a whole visit may take."""
 _HEADERS = (
     ("content-type", "text/html; charset=utf-8"),
     ("cache-control", "no-store"),
@@ -182,7 +185,7 @@ class _Server(ThreadingMixIn, HTTPServer):
 
     def __init__(self, address: str, port: int) -> None:
         self.address_family = _ADDRESSES[address]
-        self._visits: set[Any] = set()
+        self._visits: dict[Any, float] = {}
         self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
         super().__init__((address, port), _Visit)
 
@@ -194,15 +197,29 @@ class _Server(ThreadingMixIn, HTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002 - socketserver's signature
-        """Whether there is room for one more; who comes when all are busy is sent away."""
-        if len(self._visits) >= _AT_ONCE:
-            return False
-        self._visits.add(request)
+        """Make room for one more: who has been here longest without an answer goes."""
+        visits = list(self._visits)
+        for oldest in visits[: len(visits) + 1 - _AT_ONCE]:
+            self._end(oldest)
+        self._visits[request] = time.monotonic() + _WITHIN
         return True
+
+    def service_actions(self) -> None:
+        """End the visits whose time is up, however slowly they drip; called twenty times a second."""
+        now = time.monotonic()
+        for request, until in list(self._visits.items()):
+            if until < now:
+                self._end(request)
+
+    def _end(self, request: Any) -> None:
+        """Cut the connection; its thread reads the end of it, and goes."""
+        self._visits.pop(request, None)
+        with suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
 
     def shutdown_request(self, request: Any) -> None:
         """End a visit, and make room."""
-        self._visits.discard(request)
+        self._visits.pop(request, None)
         super().shutdown_request(request)
 
     def _say_nothing(self, request: Any, client_address: Any) -> None:
@@ -215,7 +232,7 @@ class _Visit(BaseHTTPRequestHandler):
     """One request of the browser."""
 
     server: _Server
-    timeout = 5
+    timeout = _WITHIN
 
     def answer(self) -> None:
         """Say how an answer of ours went; a favicon is no answer."""
