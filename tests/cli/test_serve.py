@@ -177,7 +177,8 @@ def test_without_a_master_key_nothing_starts(proofkey_yaml: Callable[[str], Path
 def test_another_master_key_starts_and_changes_nothing(
     proofkey_yaml: Callable[[str], Path], tmp_path: Path, command: list[str]
 ) -> None:
-    file = proofkey_yaml(f"public_url: https://auth.example\ndatabase: sqlite://{tmp_path}/serve.db")
+    listen = f"listen: {{ port: {free_ports()} }}"
+    file = proofkey_yaml(f"public_url: https://auth.example\ndatabase: sqlite://{tmp_path}/serve.db\n{listen}")
     assert 0 == run("apply", "-f", file)[0]
     status, out, err = run(*command, file, PROOFKEY_MASTER_KEY="1" * 64)
     assert (1, "") == (status, out)
