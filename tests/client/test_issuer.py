@@ -487,3 +487,26 @@ async def test_plain_http_asks_no_proxy_of_the_environment(monkeypatch: pytest.M
         async with AsyncNetwork(dev.issuer) as asking:
             await asking.run(Issuer(dev.issuer, REGISTRATION).discover())
     assert 0 == silent.asked
+
+
+class Redirecting:
+    """A server that sends everybody to *elsewhere*, body and all."""
+
+    def __init__(self, elsewhere: str) -> None:
+        self.headers = [(b"location", f"{elsewhere}/steal".encode())]
+
+    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 307, "headers": self.headers})
+        await send({"type": "http.response.body"})
+
+
+async def test_no_redirect_is_followed() -> None:
+    """A code and its verifier, or a refresh token, would go along."""
+    stranger = Counting()
+    with listening(stranger, bind()) as elsewhere, listening(Redirecting(elsewhere), bind()) as url:
+        request = HttpRequest("POST", f"{url}/token", body=b"code=secret")
+        with Network(url) as network:
+            statuses = [await asyncio.to_thread(lambda: network.send(request).status)]
+        async with AsyncNetwork(url) as asking:
+            statuses.append((await asking.send(request)).status)
+    assert ([307, 307], 0) == (statuses, stranger.asked)
