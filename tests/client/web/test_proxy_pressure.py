@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from proofkey.client.web import Api, SignIn
+from proofkey.client.web.message import FORM
 from tests.client.web.browser import WebBrowser
 from tests.client.web.sample_api import Reply, SampleApi, sample_api
 from tests.client.web.test_proxy import csrf
@@ -113,3 +114,16 @@ async def test_a_body_that_does_not_go_on_is_not_waited_for(patient: SignIn, not
         scope = asked(alice, "POST", "/hasty/notes", **{"x-csrf-token": await csrf(alice)})
         await asyncio.wait_for(patient(scope, pending, send), PATIENCE)
     assert ([], 400, True) == (notes.sent, told[0]["status"], b"[proxied_body_too_slow]" in told[1]["body"])
+
+
+async def test_a_form_that_does_not_go_on_is_not_waited_for(patient: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proofkey.client.web.message.FORM_WITHIN", 0.2)
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    async with browser_of(patient) as nobody:
+        scope = asked(nobody, "POST", "/auth/backchannel-logout", **{"content-type": FORM})
+        await asyncio.wait_for(patient(scope, pending, send), PATIENCE)
+    assert (400, True) == (told[0]["status"], b"[logout_token_missing]" in told[1]["body"])
