@@ -105,6 +105,7 @@ PARTS = {
     "testing": Part(None, never=STORE_INSIDES),
     "cli": Part(None, never=STORE_INSIDES),
     "demo": Part(None, never=STORE_INSIDES),
+    "__main__": Part(("cli",)),
     "": Part(()),
 }
 """Longest prefix wins. `server` stands for the files right under server/ that have no line of their own."""

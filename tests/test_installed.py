@@ -72,3 +72,35 @@ def test_an_extra_brings_neither_server_nor_web_framework(
     bin_folder, names = installed(wheel, extra, tmp_path / "env")
     assert set() == names & (SERVER | FRAMEWORKS)
     run(bin_folder / "python", "-c", NOTES.format(imports=imports, unwelcome=SERVER | FRAMEWORKS), PYTHONPATH="")
+
+
+def test_the_client_brings_its_commands(wheel: Path, tmp_path: Path) -> None:
+    bin_folder, _ = installed(wheel, "client", tmp_path / "env")
+    proofkey = bin_folder / "proofkey"
+    assert run(proofkey, "--version").startswith("proofkey ")
+    for command in ("login", "logout", "token", "whoami", "curl"):
+        assert "--issuer" in run(proofkey, command, "--help")
+    listed = run(proofkey, "--help")
+    assert ("  whoami ", True) == (re.findall("  whoami ", listed)[0], "Traceback" not in listed)
+    for command in (["dev", "--port", "0"], ["serve"], ["dev", "--help"]):
+        refused = refused_by(proofkey, *command)
+        assert re.search(
+            r"\Aerror: failed: this needs pip install 'proofkey\[server\]': \w+ is not installed \[extra_missing\]\n\Z",
+            refused,
+        )
+
+
+def test_a_guard_alone_has_no_command_and_says_so(wheel: Path, tmp_path: Path) -> None:
+    bin_folder, _ = installed(wheel, "guard", tmp_path / "env")
+    assert (
+        "error: failed: the command needs pip install 'proofkey[server]', or 'proofkey[client]' [extra_missing]\n"
+        == refused_by(bin_folder / "proofkey", "login")
+        == refused_by(bin_folder / "python", "-m", "proofkey")
+    )
+
+
+def refused_by(*command: str | Path) -> str:
+    """What a command that ends with status 1 says."""
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd="/")
+    assert (1, "") == (ran.returncode, ran.stdout)
+    return ran.stderr

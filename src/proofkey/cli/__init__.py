@@ -42,7 +42,10 @@ class _Commands(click.Group):
         """The command, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        try:
+            command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        except ModuleNotFoundError as missing:
+            return _stand_in(cmd_name, _without(missing))
         return command
 
     def main(self, args: Sequence[str] | None = None, *given: Any, **extra: Any) -> Any:
@@ -69,10 +72,39 @@ class _Commands(click.Group):
             return refused.status
         except (click.Abort, KeyboardInterrupt):
             return 130
+        except ModuleNotFoundError as missing:
+            print(_without(missing), file=sys.stderr)
+            return 1
         except Exception as bug:
             traceback.print_exception(bug)
             return _last_words("failed", f"something unexpected happened: {type(bug).__name__}", "unexpected", 1)
         return status if isinstance(status, int) else 0
+
+
+def _without(missing: ModuleNotFoundError) -> CommandRefused:
+    """What to install where *missing* belongs to an extra. Raises it again where it is our own."""
+    name = (missing.name or "proofkey").partition(".")[0]
+    if name == "proofkey":
+        raise missing
+    extra = {"asyncpg": "postgres", "keyring": "client"}.get(name, "server")
+    return CommandRefused(
+        "failed", f"this needs pip install 'proofkey[{extra}]': {name} is not installed", "extra_missing"
+    )
+
+
+def _stand_in(name: str, refused: CommandRefused) -> click.Command:
+    """A command that cannot be: listed with what it needs, refused when it is called."""
+
+    def refuse(_arguments: Sequence[str]) -> None:
+        raise refused
+
+    return click.Command(
+        name,
+        callback=refuse,
+        params=[click.Argument(["_arguments"], nargs=-1, type=click.UNPROCESSED)],
+        short_help=f"Not installed: {refused.args[0].partition(':')[0].removeprefix('this ')}.",
+        context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    )
 
 
 def _show_usage(wrong: click.UsageError) -> None:
