@@ -6,6 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha256
+from typing import Never
 from urllib.parse import urlencode
 
 import httpx2
@@ -19,6 +20,8 @@ from proofkey.client.messages import NoAnswer, ResponseRefused, ServerRefused
 from proofkey.client.page import PAGE_POLICY, render_page
 from proofkey.client.web.callback import LoginRefused
 from proofkey.client.web.csrf import CsrfRefused
+from proofkey.client.web.store.contract import StoreUnavailable
+from proofkey.client.web.store.memory import MemoryStore
 from proofkey.client.web.words import ELSEWHERE, support_line, words_for
 from proofkey.protocol.errors import InvalidRequest, Refusal
 from tests.browser import PHONE, complaints_of, window
@@ -167,10 +170,32 @@ def test_support_reads_codes_and_slugs_and_no_words_of_the_other_side(code: str,
     assert expected == support_line(ServerRefused("callback_refused", code=code, told=told))
 
 
-async def test_a_wrong_client_secret_is_the_application_s_fault_not_the_person_s(web_dev: DevServer) -> None:
+async def test_a_wrong_client_secret_is_the_application_s_fault_not_the_person_s(
+    web_dev: DevServer, caplog: pytest.LogCaptureFixture
+) -> None:
     app = sign_in_at(web_dev, client_secret="another-secret-of-more-than-32-characters")
     async with browser_of(app) as alice:
         page = await alice.go(await answer_for(alice))
     await app.close()
     assert (403, True) == (page.status_code, "<h1>Sign-in is not set up correctly</h1>" in page.text)
     assert (True, False) == ("[client_authentication_failed]" in page.text, "<a " in page.text)
+    said = "refused: server_refused invalid_client Client authentication failed [client_authentication_failed]"
+    assert said in caplog.messages
+
+
+async def test_a_person_gets_a_page_and_a_script_json_while_sessions_cannot_be_looked_up(web_dev: DevServer) -> None:
+    class Gone(MemoryStore):
+        async def find_session(self, *_: object, **__: object) -> Never:
+            raise StoreUnavailable("gone")
+
+    app = sign_in_at(web_dev, store=Gone())
+    async with browser_of(app) as alice:
+        await alice.follow(await alice.go("/auth/login"))
+        page, told = await alice.go("/"), await alice.fetch("GET", "/", accept="application/json")
+    await app.close()
+    assert (503, "5", True) == (
+        page.status_code,
+        page.headers["retry-after"],
+        "does not work right now</h1>" in page.text,
+    )
+    assert (503, "temporarily_unavailable") == (told.status_code, told.json()["error"])

@@ -32,6 +32,7 @@ from proofkey.client.web.session import SESSION, Session
 from proofkey.client.web.site import Options, Settings, Site
 from proofkey.client.web.store.contract import SessionStore, StoreUnavailable
 from proofkey.client.web.store.memory import MemoryStore
+from proofkey.client.web.words import log_line
 from proofkey.protocol.errors import Refusal
 
 _log = logging.getLogger("proofkey.client.web")
@@ -138,8 +139,8 @@ class SignIn:
     def _refused(self, failure: Refusal | StoreUnavailable, request: Request) -> Response:
         if isinstance(failure, StoreUnavailable):
             _log.error("the session store does not answer: %s", failure)
-            return store_unavailable()
-        _log.warning("refused: %s %s", failure.reason, failure.detail)
+            return store_unavailable(request)
+        _log.warning("refused: %s", log_line(failure))
         return refused(failure, request, self._opening.addresses)
 
     async def opened(self) -> Opened:

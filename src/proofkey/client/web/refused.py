@@ -10,7 +10,7 @@ from proofkey.client.web.callback import LoginRefused
 from proofkey.client.web.csrf import CsrfRefused
 from proofkey.client.web.message import Request, Response, answer_json, page
 from proofkey.client.web.refresh import RefreshTokenMissing
-from proofkey.client.web.words import ELSEWHERE, support_line, words_for
+from proofkey.client.web.words import ELSEWHERE, UNAVAILABLE, support_line, words_for
 from proofkey.protocol.errors import InvalidRequest, Refusal
 
 _TOO_LARGE = "proxied_body_too_large"
@@ -55,7 +55,11 @@ def _status(refusal: Refusal) -> int:
     return 503 if getattr(refusal, "code", "") == "temporarily_unavailable" else 502
 
 
-def store_unavailable() -> Response:
+def store_unavailable(request: Request) -> Response:
     """503: nothing is known of who is there."""
-    told = {"error": "temporarily_unavailable", "error_description": "Sessions cannot be looked up now"}
-    return answer_json(503, told).adding((b"retry-after", b"5"))
+    told = "Sessions cannot be looked up now"
+    if request.is_navigation:
+        answer = page(503, UNAVAILABLE.title, UNAVAILABLE.text, support=told)
+    else:
+        answer = answer_json(503, {"error": "temporarily_unavailable", "error_description": told})
+    return answer.adding((b"retry-after", b"5"))

@@ -28,6 +28,10 @@ class Words:
     onward: Literal["sign_in", "start", "nowhere"] = "sign_in"
 
 
+UNAVAILABLE = Words(
+    "Sign-in does not work right now",
+    "Wait a minute, then try again. If it goes on, tell whoever runs this application.",
+)
 _BY_MEANING: dict[Meaning, Words] = {
     "declined": Words(
         "You are not signed in",
@@ -36,10 +40,7 @@ _BY_MEANING: dict[Meaning, Words] = {
     "sign_in_again": Words(
         "Please sign in again", "This sign-in did not come to its end. Doing it again usually helps."
     ),
-    "unavailable": Words(
-        "Sign-in does not work right now",
-        "Wait a minute, then try again. If it goes on, tell whoever runs this application.",
-    ),
+    "unavailable": UNAVAILABLE,
     "set_up_wrongly": Words(
         "Sign-in is not set up correctly",
         "You did nothing wrong, and trying again will not help. Tell whoever runs this application; the line below says why.",
@@ -91,7 +92,7 @@ def words_for(refusal: Refusal) -> Words:
     if isinstance(refusal, ServerRefused):
         return _BY_MEANING[meaning_of(refusal.code)]
     if isinstance(refusal, NoAnswer):
-        return _BY_MEANING["unavailable"]
+        return UNAVAILABLE
     if isinstance(refusal, IdTokenRefused) or refusal.reason.startswith("callback_"):
         return _NOT_ACCEPTED
     return _BY_MEANING["set_up_wrongly"] if isinstance(refusal, ResponseRefused) else ELSEWHERE
@@ -104,3 +105,9 @@ def support_line(refusal: Refusal) -> str:
     slug = _SLUG.search(refusal.told)
     code = refusal.code if _CODE.fullmatch(refusal.code) else ""
     return f"{code} [{slug[1] if slug else refusal.reason}]".lstrip()
+
+
+def log_line(refusal: Refusal) -> str:
+    """What whoever runs the application finds in the log: the reason, and why, in the issuer's own words where it has some."""
+    told = f"{refusal.code} {refusal.told}" if isinstance(refusal, ServerRefused) else refusal.detail
+    return f"{refusal.reason} {told}".rstrip()
