@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -138,7 +138,21 @@ def test_an_origin_is_one_with_or_without_its_usual_port(me: SignIn) -> None:
     assert request.headers["authorization"].startswith("Bearer ")
 
 
-@pytest.mark.parametrize("origins", [(), ("http://api.example",), ("api.example",), ("ftp://api.example",)])
+def test_without_a_resource_the_token_goes_to_the_api_it_names(me: SignIn, dev: DevServer) -> None:
+    assert (None, (dev.told["resource"]["audience"],)) == (me.resource, me.audiences)
+    answer = httpx2.get(dev.told["resource"]["url"], auth=me.auth())  # it got there: all it lacks is a scope
+    assert (403, True) == (answer.status_code, "insufficient_scope" in answer.headers["www-authenticate"])
+
+
+@pytest.mark.parametrize("audience", ['"notes"', '["notes", "http://api.example"]', "7", "null", '{"a": 1}'])
+def test_a_token_that_names_no_address_goes_nowhere_by_itself(me: SignIn, audience: str) -> None:
+    payload = urlsafe_b64encode(f'{{"aud": {audience}}}'.encode()).decode().rstrip("=")
+    for token in (f"e30.{payload}.c2ln", "opaque", "a.b.c", "a.W10.c"):
+        with pytest.raises(ValueError, match="login\\(resource="):
+            SignIn(replace(me._kept, access_token=token), MemoryStore()).auth()
+
+
+@pytest.mark.parametrize("origins", [("http://api.example",), ("api.example",), ("ftp://api.example",)])
 def test_a_token_is_never_sent_in_clear(me: SignIn, origins: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="origins"):
         TokenAuth(me, *origins)

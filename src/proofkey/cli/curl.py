@@ -14,8 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from base64 import urlsafe_b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -60,7 +59,7 @@ def curl(
     with refusals_in_words():
         sign_in = read_sign_in(issuer, client_id)
         token = sign_in.access_token()
-        _check_origins(request, {*_origins_of(sign_in, token), *map(_origin, allow_origin)})
+        _check_origins(request, {*map(_origin, sign_in.audiences), *map(_origin, allow_origin)})
         config = _config(sign_in, token, request)
     if as_json:
         return _run_for_json(program, arguments, config)
@@ -74,20 +73,6 @@ def _origin(url: str) -> str | None:
         return None
     scheme = found["scheme"].lower()
     return f"{scheme}://{found['host'].lower()}:{found['port'] or _PORTS[scheme]}"
-
-
-def _origins_of(sign_in: SignIn, token: str) -> Iterator[str | None]:
-    """Where the token is for. Without a resource, its audience is read, unverified: it only says where not to send it."""
-    audiences = [sign_in.resource] if sign_in.resource else _audiences(token)
-    return (_origin(audience) for audience in audiences if isinstance(audience, str))
-
-
-def _audiences(token: str) -> list[Any]:
-    with suppress(ValueError, IndexError, AttributeError):
-        payload = token.split(".")[1]
-        audience = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get("aud")
-        return audience if isinstance(audience, list) else [audience]
-    return []
 
 
 def _check_origins(request: CurlRequest, allowed: set[str | None]) -> None:

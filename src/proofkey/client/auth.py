@@ -29,8 +29,8 @@ _WANTS_NONCE = re.compile(r'(?:^|[\s,])error\s*=\s*"?use_dpop_nonce"?(?=[\s,]|$)
 class TokenAuth(httpx2.Auth):
     """`auth=` for `httpx2.Client` and `AsyncClient`: the token of *sign_in* for requests to *origins*, none for others.
 
-    Without *origins* it is the origin of the resource that the sign-in is for. Raises `ValueError` for an origin that is
-    neither https nor this machine, or where there is none.
+    Without *origins* it is the API that the sign-in is for: the resource it names, else the audiences its access token names.
+    Raises `ValueError` for an origin that is neither https nor this machine, or where there is none.
 
     >>> import httpx2
     >>> me = login(ISSUER, CLIENT_ID, scope="openid notes:read", resource=AUDIENCE, store=MemoryStore())
@@ -39,9 +39,11 @@ class TokenAuth(httpx2.Auth):
     """
 
     def __init__(self, sign_in: SignIn, *origins: str) -> None:
-        named = origins or ((sign_in.resource,) if sign_in.resource else ())
+        named = origins or tuple(filter(is_safe_address, sign_in.audiences))
         if not named or not all(is_safe_address(origin) for origin in named):
-            raise ValueError("say to which origins the token may go: https, or http on this machine")
+            raise ValueError(
+                "say to which origins the token may go, in auth(…) or login(resource=…): https, or http here"
+            )
         self._sign_in = sign_in
         self._origins = frozenset(origin_of(httpx2.URL(origin)) for origin in named)
         self._nonces: dict[Origin, str] = {}

@@ -8,9 +8,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,6 +105,14 @@ class SignIn:
         return self._kept.resource
 
     @property
+    def audiences(self) -> tuple[str, ...]:
+        """The APIs that the access token is for: the resource asked for, else what the token names; none if it is opaque.
+
+        The token is read unverified: this only says where it may be sent.
+        """
+        return (self.resource,) if self.resource else _audiences_of(self._kept.access_token)
+
+    @property
     def claims(self) -> Mapping[str, Any]:
         """Who the person is: the claims of the verified ID token; empty where `openid` was not asked for."""
         return self._kept.claims or {}
@@ -153,7 +164,7 @@ class SignIn:
         return await asyncio.to_thread(self.access_token, usable_for=usable_for, rejected=rejected)
 
     def auth(self, *origins: str) -> TokenAuth:
-        """Authentication for httpx2, sync and async, that sends the token to *origins* alone; else the resource's."""
+        """Authentication for httpx2, sync and async, that sends the token to *origins* alone; else to its `audiences`."""
         from proofkey.client.auth import TokenAuth
 
         return TokenAuth(self, *origins)
@@ -261,6 +272,15 @@ class SignIn:
             )
             self._known_issuer = kept.dpop_key, issuer
         return self._known_issuer[1]
+
+
+def _audiences_of(token: str) -> tuple[str, ...]:
+    """`aud` of a JWT, which is a string or a list of them (RFC 7519 §4.1.3)."""
+    with suppress(ValueError, IndexError, AttributeError):
+        payload = token.split(".")[1]
+        audience = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get("aud")
+        return tuple(one for one in (audience if isinstance(audience, list) else [audience]) if isinstance(one, str))
+    return ()
 
 
 def _key_of(kept: StoredSignIn) -> DpopKey | None:
