@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
 
-from proofkey.guard import Access, ScopeMissing, TokenRejected, check_access_token
+from proofkey.guard import Access, ApiRequest, ResourceServer, ScopeMissing, TokenRejected, check_access_token
 from proofkey.protocol.records import SECOND
 from tests.protocol.refusals import refused
 
@@ -137,6 +138,33 @@ def test_every_required_scope_must_be_there() -> None:
         check({**GOOD, "scope": "notes:read"}, scopes=("notes:read", "notes:write"))
     assert isinstance(caught.value, ScopeMissing)
     assert ("notes:read", "notes:write") == caught.value.required_scopes
+
+
+@pytest.mark.parametrize(
+    ("changed", "detail"),
+    [
+        ({"aud": "https://api.example/"}, "aud='https://api.example/' expected='https://api.example'"),
+        ({"iss": "https://b.example\n"}, r"iss='https://b.example\n' expected='https://issuer.example/acme/main'"),
+        ({"aud": ["a" * 1_000]}, f"aud=['{'a' * 298} expected='https://api.example'"),
+    ],
+)
+def test_the_log_has_both_sides_of_what_differs_and_the_caller_neither(changed: dict[str, Any], detail: str) -> None:
+    with pytest.raises(TokenRejected) as rejected:
+        check({**GOOD, **changed})
+    assert (detail, False) == (rejected.value.detail, "example" in rejected.value.error_description)
+
+
+def test_a_refusal_is_logged_with_its_detail_and_without_a_blank_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    server = ResourceServer("https://issuer.example/acme/main", audience="https://api.example")
+    with caplog.at_level(logging.INFO, "proofkey.guard"):
+        for detail in ("", "aud='x'"):
+            server.challenge(TokenRejected("a_reason", "It does not do", detail=detail), ApiRequest("GET", "/", []))
+    assert ["refused: a_reason", "refused: a_reason aud='x'"] == caplog.messages
+
+
+def test_an_audience_that_is_empty_is_none() -> None:
+    with pytest.raises(ValueError, match="audience must be named"):
+        ResourceServer("https://issuer.example/acme/main", audience="")
 
 
 def test_expiry_is_judged_before_scope() -> None:

@@ -110,9 +110,17 @@ def check_access_token(
     proofkey.guard.access.TokenRejected: access_token_audience_differs
     """
     if claims.get("iss") != expected_issuer:
-        raise TokenRejected("access_token_issuer_differs", "The access token is of another issuer")
+        raise TokenRejected(
+            "access_token_issuer_differs",
+            "The access token is of another issuer",
+            detail=_differing("iss", claims.get("iss"), expected_issuer),
+        )
     if expected_audience not in _audiences(claims.get("aud")):
-        raise TokenRejected("access_token_audience_differs", "The access token is for another audience")
+        raise TokenRejected(
+            "access_token_audience_differs",
+            "The access token is for another audience",
+            detail=_differing("aud", claims.get("aud"), expected_audience),
+        )
     expires_at = _check_times(claims, now, leeway_for)
     access = _read_access(claims, expires_at)
     check_scopes(access, required_scopes)
@@ -146,6 +154,11 @@ def check_token_use(claims: Claims) -> None:
     kind, use = claims.get("typ", "Bearer"), claims.get("token_use", "access")
     if kind not in _ACCESS_TYPES or use not in _ACCESS_USES:
         raise TokenRejected("access_token_has_another_use", "The issuer says that this is no access token")
+
+
+def _differing(name: str, came: Any, expected: str) -> str:
+    """Both sides, for the log: whoever mistyped an address has to see which one."""
+    return f"{name}={ascii(came)[:300]} expected={expected!a}"
 
 
 def _audiences(aud: Any) -> list[Any]:

@@ -70,7 +70,10 @@ def parse_credentials(request: ApiRequest, schemes: Collection[str]) -> Credenti
     named, _, token = sent[0].decode("latin-1").strip(" \t").partition(" ") if sent else ("", "", "")
     scheme = next((scheme for scheme in schemes if scheme.lower() == named.lower()), None)
     if scheme is None:
-        raise TokenMissing("access_token_missing", "An access token is required: send it in the Authorization header")
+        raise TokenMissing(
+            "access_token_missing",
+            "An access token is required: send it as Authorization: Bearer (or DPoP), then the token",
+        )
     token = token.strip(" ")
     if not _TOKEN68.fullmatch(token):
         raise InvalidRequest("authorization_malformed", "Authorization must be the scheme and one access token")

@@ -2,7 +2,7 @@
 
 1. Every adapter asks the same three questions here: `admit`, `challenge`, `metadata`. None decides anything itself.
 2. A token is judged in one order: signature, issuer, audience, times, scopes, possession of the key, sign-in.
-3. Nothing of the token is logged.
+3. Nothing of the token is logged but the issuer and audience of one that is signed and for somebody else.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class ResourceServer:
         tls: ssl.SSLContext | None = None,
         clock: Callable[[], int] = wall_clock,
     ) -> None:
+        if not audience:
+            raise ValueError("audience must be named: it is what stands in the aud of this API's tokens")
         self._trust = Trust(issuers, tls=tls, clock=clock)
         self._audience = audience
         self.resource = resource or (audience if is_resource(audience) else None)
@@ -109,7 +111,7 @@ class ResourceServer:
 
     def challenge(self, refusal: OAuthError, request: ApiRequest, required: Requirement = NOTHING) -> Answer:
         """The response to a *request* that `admit` refused; the reason is logged."""
-        _log.info("refused: %s %s", refusal.reason, refusal.detail)
+        _log.info("refused: %s", f"{refusal.reason} {refusal.detail}".rstrip())
         return render_refusal(refusal, self._challenges, required, scheme_of(request))
 
     @property
