@@ -235,6 +235,7 @@ def test_of_several_sign_ins_one_has_to_be_named(dev: DevServer) -> None:
     with pytest.raises(NotSignedIn) as ambiguous:
         find_sign_in(store=store)
     assert "sign_in_ambiguous" == ambiguous.value.reason
+    assert f"{me.issuer} as native\n{me.issuer} as other" == ambiguous.value.detail
     found = find_sign_in(client_id="other", store=store)
     assert found is not None
     assert "other" == found.client_id

@@ -339,7 +339,10 @@ def find_sign_in(
         if not fitting:
             return None
         if len(fitting) > 1:
-            raise NotSignedIn("sign_in_ambiguous", "There are several sign-ins: say which issuer and client")
+            listed = "\n".join(f"{ours} as {program}" for ours, program in sorted(fitting))
+            raise NotSignedIn(
+                "sign_in_ambiguous", "There are several sign-ins: say which issuer and client", detail=listed
+            )
         [(issuer, client_id)] = fitting
     kept = store.load(issuer, client_id)
     return None if kept is None else SignIn(kept, store, leeway_for=leeway_for)
