@@ -6,12 +6,12 @@
 import { ProofkeyError } from "./errors.js";
 import type { LoginResult } from "./login.js";
 import type { ClientOptions, LoginOptions, Prover, TokenOptions } from "./options.js";
-import { bare, challengeParameter } from "./protocol.js";
+import { slashed, challengeParameter } from "./protocol.js";
 import type { AccessToken } from "./messages.js";
 
 /** Whether *url*, as the browser writes it, is *api* or lies below it. */
 export const isUnder = (url: string, api: string): boolean =>
-  (bare(url) + "/").startsWith(api.replace(/\/?$/, "/"));
+  slashed(url).startsWith(slashed(api));
 
 /** `fetch` with an access token attached. */
 export const callApi = async (

@@ -26,7 +26,10 @@ export interface Asked {
 }
 
 /** *url* without query and fragment, as it is written. */
-export const bare = (url: string): string => url.split(/[?#]/)[0]!;
+const bare = (url: string): string => url.split(/[?#]/)[0]!;
+
+/** The same with a slash at its end: a server of files leads from `/callback` to `/callback/`. */
+export const slashed = (url: string): string => bare(url).replace(/\/?$/, "/");
 
 const sentIn = (url: string, redirectUri: string): URLSearchParams => new URL(url, redirectUri).searchParams;
 
@@ -40,9 +43,12 @@ export const safe = (url: string | undefined): string => {
 export const addressOf = (url: string, parameters: Record<string, unknown>): string =>
   safe(url) + (/\?/.test(url) ? "&" : "?") + formOf(parameters);
 
-/** The `state` of the answer in *url*; nothing where *url* holds no answer to *redirectUri*. */
+/**
+ * The `state` of the answer in *url*; nothing where *url* holds no answer to *redirectUri*. One with a slash too many is an
+ * answer, too: `readCallback` refuses it, and whoever took it for none would send the person away again, for ever.
+ */
 export const stateOf = (url: string, redirectUri: string): string | null | false =>
-  bare(url) === bare(redirectUri) && /[?&](code|error)=/.test(url) && sentIn(url, redirectUri).get("state");
+  slashed(url) === slashed(redirectUri) && /[?&](code|error)=/.test(url) && sentIn(url, redirectUri).get("state");
 
 /** The code in the address the browser came back to, once address, `state` and `iss` are those of the login. */
 export const readCallback = (

@@ -3,7 +3,7 @@ import { deepEqual, equal, throws } from "node:assert/strict";
 import { test } from "node:test";
 import { isUnder } from "../src/api.js";
 import { formOf } from "../src/http.js";
-import { addressOf, challengeParameter, readMetadata, readTokens, safe } from "../src/protocol.js";
+import { addressOf, challengeParameter, readCallback, readMetadata, readTokens, safe, stateOf } from "../src/protocol.js";
 
 const ISSUER = "https://auth.example/demo/main";
 const METADATA = {
@@ -73,5 +73,16 @@ test("a token goes to an API's own address and below it, and nowhere else", () =
     "https://user@api.example/v1",
   ]) {
     equal(isUnder(url, api), false, url);
+  }
+});
+
+test("an answer with a slash too many is refused, and not taken for none", () => {
+  const [registered, came] = ["https://app.example/callback", "https://app.example/callback/?code=c&state=s"];
+  equal(stateOf(came, registered), "s");
+  throws(() => readCallback(came, "s", { issuer: "https://login.example", redirectUri: registered } as never, false), {
+    code: "callback_address_differs",
+  });
+  for (const other of ["https://app.example/callback2?code=c&state=s", "https://app.example/?code=c&state=s"]) {
+    equal(stateOf(other, registered), false, other);
   }
 });
