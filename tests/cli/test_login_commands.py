@@ -125,6 +125,13 @@ def test_an_issuer_that_is_not_there_is_said(shell: CommandLine) -> None:
     assert (1, True) == (status, last_line(err).endswith("[server_unreachable]"))
 
 
+def test_https_where_http_is_spoken_is_said(shell: CommandLine, dev: DevServer) -> None:
+    issuer = dev.issuer.replace("http://", "https://")
+    status, _, err = shell.run("login", "--issuer", issuer, "--client-id", "native")
+    words = f"It answers, but without TLS (is it http://?): {issuer.removesuffix('/demo/main')} [tls_not_spoken]"
+    assert (1, f"error: invalid_response: {words}") == (status, last_line(err))
+
+
 def test_no_browser_prints_the_address_and_reads_the_answer(shell: CommandLine, dev: DevServer) -> None:
     with shell.start("login", "--no-browser", "--issuer", dev.issuer, "--client-id", "native") as process:
         callback = sign_in(address_in(process), "alice", dev.password_of("alice"))
@@ -159,6 +166,7 @@ def test_the_chosen_port_is_listened_at(shell: CommandLine, dev: DevServer) -> N
         assert (0, True) == (status, f"127.0.0.1%3A{ports[1]}%2Fcallback" in err)
         status, _, err = shell.run("login", "--port", ports[0])
     assert (1, True) == (status, last_line(err).endswith("[login_without_way_back]"))
+    assert [f"taken: http://127.0.0.1:{ports[0]}/callback"] == [line for line in err.splitlines() if "taken" in line]
 
 
 def test_an_authority_of_one_s_own_is_remembered(start_dev: StartDev, tmp_path: Path) -> None:

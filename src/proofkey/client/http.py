@@ -175,6 +175,10 @@ def _no_answer(url: str, failure: Exception) -> NoAnswer:
             parameters=[address],
             detail=detail,
         )
+    if parts.scheme == "https" and ("WRONG_VERSION_NUMBER" in detail or "RECORD_LAYER_FAILURE" in detail):
+        return NoAnswer(
+            "tls_not_spoken", "It answers, but without TLS (is it http://?)", parameters=[address], detail=detail
+        )
     return NoAnswer("server_unreachable", "Nobody answers (is it running?)", parameters=[address], detail=detail)
 
 

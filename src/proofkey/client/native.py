@@ -227,6 +227,7 @@ class _Login:
             raise LoginAbandoned(
                 "login_without_way_back",
                 "The answer can neither be waited for nor pasted: choose another port, or paste on stdin",
+                detail="".join(f"taken: {address}\n" for address in self._addresses()).rstrip(),
             )
         pending = network.run(issuer.begin(scope=self.scope, resource=self.resource, extra=self._extra()))
         self.say(_invitation(pending.url, obstacle, is_opened=self.browser is not None, reads_paste=reads_paste))
