@@ -14,7 +14,7 @@ from typing import Any
 from bench.guard import AUDIENCE, Tokens, issuing, let_in, request_with, send_all
 from bench.report import Line, summarize
 from proofkey.client import DpopKey
-from proofkey.guard import Dpop, Guard, ResourceServer, require
+from proofkey.guard import Dpop, Guard, MemoryReplay, ResourceServer, require
 
 URL = "https://api.example/notes"
 ALONE = "two ES256 alone"
@@ -43,7 +43,9 @@ async def measure_round(tokens: Tokens, key: DpopKey, repeats: int) -> tuple[flo
     spent = alone = 0
     for _ in range(repeats):
         requests = [request_with_proof(token, key, number) for number, token in enumerate(tokens.texts)]
-        server = ResourceServer(tokens.issuer, audience=AUDIENCE, public_url="https://api.example", bindings=[Dpop()])
+        server = ResourceServer(
+            tokens.issuer, audience=AUDIENCE, public_url="https://api.example", bindings=[Dpop(MemoryReplay())]
+        )
         await server.prefetch()
         guard = Guard(let_in, server, require("notes:read"))
         began = time.process_time_ns()

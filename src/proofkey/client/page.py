@@ -39,7 +39,10 @@ a {
 a:hover { background: var(--hover); }
 a:focus-visible { outline: 3px solid var(--ring); outline-offset: 2px; }
 .support { margin-top: 2rem; padding-top: 1rem; border-top: 1px solid var(--line); font-size: .875rem; }
-code { display: block; color: var(--ink); font: .8125rem/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, "Noto Sans Mono", monospace; }
+code {
+  display: block; color: var(--ink);
+  font: .8125rem/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, "Noto Sans Mono", monospace;
+}
 @media (min-width: 40rem) {
   body { padding-bottom: 14vh; }
   main {
