@@ -106,14 +106,20 @@ class Attempt:
             conversation = register(self.issuer, self.place.redirect_uri, metadata=asked, s256_announced=False)
             return network.run(conversation).registration
 
-    def client(self) -> Any:
+    def client(self, **options: Any) -> Any:
         """The client as the plan wants it: known to the issuer already, or registering itself."""
-        return self.registered() if self.plan.registers else self.browser()
+        return self.registered() if self.plan.registers else self.browser(**options)
 
 
 def sign_in(attempt: Attempt) -> str:
     """Sign in."""
     with attempt.client() as browser:
+        return str(browser.sign_in())
+
+
+def sign_in_without_userinfo(attempt: Attempt) -> str:
+    """Sign in where the module ends itself as the keys are fetched, and calls every later request a failure."""
+    with attempt.client(userinfo=False) as browser:
         return str(browser.sign_in())
 
 
@@ -200,6 +206,7 @@ def refresh(attempt: Attempt) -> str:
 
 STEPS: Mapping[str, Callable[[Attempt], str]] = {
     "oidcc-client-test-discovery-openid-config": begin,
+    "oidcc-client-test-discovery-jwks-uri-keys": sign_in_without_userinfo,
     "oidcc-client-test-discovery-webfinger-acct": find_by_account,
     "oidcc-client-test-discovery-webfinger-url": find_by_address,
     "oidcc-client-test-dynamic-registration": only_register,
