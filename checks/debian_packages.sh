@@ -1,10 +1,10 @@
 #!/bin/sh
 # What the tests need from Debian, and nothing of it is for users: a PostgreSQL and a Redis to start on free ports, a browser,
-# a font, and a keyring.
+# curl, a font, and a keyring.
 # Installs what is missing where that is allowed (root, or sudo without a password); else says the command and fails.
 set -eu
 
-needed="postgresql chromium fonts-dejavu-core redis-server gnome-keyring dbus-daemon"
+needed="postgresql chromium curl fonts-dejavu-core redis-server gnome-keyring dbus-daemon"
 missing=""
 for package in $needed; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing="$missing $package"
