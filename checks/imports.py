@@ -125,6 +125,7 @@ IMPURE_PLACES = (
     "server.local_ca",
     "guard.fetched",
     "client.answer",
+    "client.clock",
     "client.http",
     "client.issuer",
     "client.lock",

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-HAS_KEYRING = bool(shutil.which("dbus-run-session") and shutil.which("gnome-keyring-daemon"))
 SCRIPT = """
 printf %s "$PASSPHRASE" | gnome-keyring-daemon --unlock --components=secrets >/dev/null
 exec "$@"

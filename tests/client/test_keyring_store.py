@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.keyring_session import HAS_KEYRING, run_in_session
-
-pytestmark = pytest.mark.skipif(not HAS_KEYRING, reason="gnome-keyring-daemon or dbus-run-session is not installed")
+from tests.client.keyring_session import run_in_session
 
 KEEPS = """
 import json, os, sys

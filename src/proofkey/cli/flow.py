@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from proofkey.cli.flow_steps import Show, TextShower, show_json
 from proofkey.cli.flow_walk import Walk
 from proofkey.cli.refused import CommandRefused, refusals_in_words
 from proofkey.client.browser import send_browser
+from proofkey.client.clock import wall_clock
 from proofkey.client.http import Network
 from proofkey.client.loopback import LoopbackListener, is_loopback_redirect_uri
 from proofkey.client.messages import Registration
@@ -59,11 +59,7 @@ def flow(
         Network(issuer, ca_file=ca_file) as network,
         _way_back(registration.redirect_uri, no_browser=no_browser) as ask_person,
     ):
-        Walk(issuer, registration, scope, network, show, ask_person, os.urandom, _wall_clock).run()
-
-
-def _wall_clock() -> int:
-    return time.time_ns() // 1_000_000
+        Walk(issuer, registration, scope, network, show, ask_person, os.urandom, wall_clock).run()
 
 
 def _free_redirect_uri() -> str:

@@ -8,13 +8,13 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from proofkey import jose
+from proofkey.client.clock import wall_clock
 from proofkey.client.conversation import Conversation
 from proofkey.client.id_token import IdTokenRefused, check_id_token, check_refreshed_id_token
 from proofkey.client.kept import Kept
@@ -44,11 +44,6 @@ if TYPE_CHECKING:
 
 KEPT_FOR = 10 * MINUTE
 COOL_DOWN_FOR = 30 * SECOND
-
-
-def wall_clock() -> int:
-    """Milliseconds since 1970 UTC."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,13 @@ from typing import TypedDict, Unpack
 
 from proofkey.client.answer import AnswerWait, Arrival, Browser, Say, called_off
 from proofkey.client.browser import find_obstacle, open_browser
+from proofkey.client.clock import wall_clock
 from proofkey.client.conversation import Conversation
 from proofkey.client.device import AskAgain, DeviceAuthorization, ask_device, begin_device
 from proofkey.client.dpop import DpopKey
 from proofkey.client.http import Network
 from proofkey.client.id_token import check_auth_time
-from proofkey.client.issuer import Issuer, SignedIn, wall_clock
+from proofkey.client.issuer import Issuer, SignedIn
 from proofkey.client.leeway import LEEWAY_FOR
 from proofkey.client.loopback import LoopbackListener, has_port, is_loopback_redirect_uri, with_port
 from proofkey.client.messages import NoAnswer, Registration

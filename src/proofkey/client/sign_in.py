@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proofkey.client.clock import wall_clock
 from proofkey.client.leeway import LEEWAY_FOR
 from proofkey.client.refused import NotSignedIn
 from proofkey.client.token_store.contract import StoredSignIn, TokenStore
@@ -37,10 +38,6 @@ _TRIES = ((3.0, 0.2), (3.0, 0.2), (15.0, 0.0))
 in which issuers usually take the same refresh token once more."""
 
 _PASSING_CODES = {"temporarily_unavailable", "server_error"}
-
-
-def _wall_clock() -> int:
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ class SignIn:
         kept: StoredSignIn,
         store: TokenStore,
         *,
-        clock: Callable[[], int] = _wall_clock,
+        clock: Callable[[], int] = wall_clock,
         leeway_for: int = LEEWAY_FOR,
     ) -> None:
         self._kept = kept

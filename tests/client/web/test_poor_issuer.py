@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 import msgspec
 import pytest
 
-from proofkey.client.issuer import wall_clock
+from proofkey.client.clock import wall_clock
 from proofkey.client.messages import ResponseRefused
 from proofkey.client.web import SignIn, StoredSession, TokensUnavailable
 from proofkey.client.web.session import Contents

@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, Unpack
 
+from proofkey.client.clock import wall_clock
 from proofkey.client.dpop import DpopKey
-from proofkey.client.issuer import Issuer, wall_clock
+from proofkey.client.issuer import Issuer
 from proofkey.client.messages import Registration
 from proofkey.client.web import proxy
 from proofkey.client.web.addresses import Addresses

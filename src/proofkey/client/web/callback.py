@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+from proofkey.client.id_token import check_auth_time
 from proofkey.client.issuer import SignedIn
 from proofkey.client.messages import Claims, ResponseRefused
 from proofkey.client.protocol import Callback, PendingLogin, read_callback, read_form_post
@@ -23,8 +24,6 @@ from proofkey.client.web.site import Site
 from proofkey.client.web.store.contract import StoredSession, StoreUnavailable
 from proofkey.client.web.transaction import RESTARTED, Transaction, hash_cookie, restart_key
 from proofkey.protocol.errors import Refusal
-from proofkey.protocol.numeric_date import read_numeric_date
-from proofkey.protocol.records import SECOND
 from proofkey.seal import encode_base64url
 
 MAX_ANSWER = 16_384
@@ -117,7 +116,8 @@ async def _start(site: Site, request: Request, transaction: Transaction, signed_
     """The session of who signed in; every session the browser had before is over."""
     claims = await _read_claims(site, signed_in)
     now = site.clock()
-    check_auth_time(claims, transaction.max_age, now, site.settings.leeway_for)
+    if transaction.max_age is not None:
+        check_auth_time(claims, max_age=transaction.max_age, now=now, leeway_for=site.settings.leeway_for)
     value = encode_base64url(site.entropy(32))
     contents = Contents(
         subject=claims["sub"],
@@ -145,15 +145,6 @@ async def _read_claims(site: Site, signed_in: SignedIn) -> Claims:
         return claims
     told = await site.network.run(site.issuer.read_userinfo(signed_in.tokens, subject=claims["sub"]))
     return {**told, **claims}
-
-
-def check_auth_time(claims: Claims, max_age: int | None, now: int, leeway_for: int) -> None:
-    """Where a fresh sign-in was asked for, it must be one (OpenID Connect Core §3.1.3.7, 15)."""
-    if max_age is None:
-        return
-    signed_in_at = read_numeric_date(claims.get("auth_time"))
-    if signed_in_at is None or now > signed_in_at + max_age * SECOND + leeway_for:
-        raise LoginRefused("auth_time_too_old", "auth_time does not meet max_age: the sign-in is not fresh enough")
 
 
 def _at_rest(site: Site, key: bytes, contents: Contents, now: int) -> StoredSession:

@@ -62,7 +62,9 @@ _BY_REASON = {
         "Please allow cookies",
         "This browser did not keep the cookie that signing in needs. Allow cookies for this site, then sign in again.",
     ),
-    "auth_time_too_old": Words("Please sign in again", "A fresh sign-in is needed here, and yours is too long ago."),
+    "id_token_auth_time_too_old": Words(
+        "Please sign in again", "A fresh sign-in is needed here, and yours is too long ago."
+    ),
     "logout_state_differs": Words(
         "Nothing was changed",
         "This page is only for coming back from signing out. The application shows whether you are signed in.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,12 +46,12 @@ PURGE = tuple(
 )
 
 
-class SqlStore:
+class SqlStore(ABC):
     """What both databases do alike; a driver says how a statement is run."""
 
+    @abstractmethod
     async def _run(self, statement: str, *arguments: Any) -> Sequence[Sequence[Any]]:
         """The rows it returns, once it is committed. Raises `StoreUnavailable`."""
-        raise NotImplementedError
 
     async def keep_transaction(self, key: bytes, sealed: str, *, until: int, now: int) -> None:  # noqa: ARG002
         """Keep a begun login."""
