@@ -30,6 +30,7 @@ async def fill_in(page: Page) -> None:
     await page.locator("input[name=password]").fill(PASSWORD)
     await page.locator("form button[type=submit], form button").first.click()
     allow = page.locator("button[name=decision][value=allow]")
+    await expect(page.locator("input[name=password]")).to_have_count(0)
     await page.wait_for_load_state()
     if await allow.count():
         await allow.click()
