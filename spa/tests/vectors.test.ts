@@ -2,10 +2,11 @@
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import { test } from "node:test";
 import callback from "../../vectors/callback.json" with { type: "json" };
+import challenge from "../../vectors/challenge.json" with { type: "json" };
 import pkce from "../../vectors/pkce.json" with { type: "json" };
 import { OAuthError, ProofkeyError } from "../src/errors.js";
 import { challengeFor, mint } from "../src/pkce.js";
-import { readCallback, stateOf } from "../src/protocol.js";
+import { challengeParameter, readCallback, stateOf } from "../src/protocol.js";
 
 interface Reading {
   why: string;
@@ -44,6 +45,15 @@ const read = (reading: Reading): [code: string | null, refused: string | null] =
 
 for (const reading of callback.reading as Reading[]) {
   test(`callback: ${reading.why}`, () => deepEqual(read(reading), [reading.code, reading.refused]));
+}
+
+for (const { why, lines, challenges } of challenge.reading) {
+  test(`challenge: ${why}`, () => {
+    for (const name of ["error", "acr_values", "max_age"]) {
+      const [first] = challenges.flatMap(({ parameters }) => (parameters as Record<string, string>)[name] ?? []);
+      equal(challengeParameter(lines.join(", "), name), first, name);
+    }
+  });
 }
 
 test("an answer that is the person's refusal tells why", () => {

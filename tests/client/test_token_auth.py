@@ -180,6 +180,8 @@ async def test_an_event_loop_does_the_same(me: SignIn, start_api: StartApi) -> N
         'Bearer error="insufficient_scope"',
         'Bearer error="insufficient_user_authentication"',
         'Bearer error_description="invalid_token"',
+        'Bearer error_description="with error=invalid_token"',
+        'Basic error="invalid_token"',
         "Bearer",
         "",
     ],

@@ -9,12 +9,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Generator
 from typing import TYPE_CHECKING, TypeAlias
 
 import httpx2
 
+from proofkey.protocol.challenge import read_errors
 from proofkey.protocol.issuer import is_safe_address
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 Origin: TypeAlias = tuple[str, str, int | None]
 _PORTS = {"https": 443, "http": 80}
-_INVALID = re.compile(r'(?:^|[\s,])error\s*=\s*"?invalid_token"?(?=[\s,]|$)')
-_WANTS_NONCE = re.compile(r'(?:^|[\s,])error\s*=\s*"?use_dpop_nonce"?(?=[\s,]|$)')
 
 
 class TokenAuth(httpx2.Auth):
@@ -57,7 +55,7 @@ class TokenAuth(httpx2.Auth):
         response = yield self._authorized(request, token)
         if self._takes_nonce(request, response):
             response = yield self._authorized(request, token)
-        if _is_refused(request, response, _INVALID):
+        if _is_refused(request, response, "invalid_token"):
             token = self._sign_in.access_token(rejected=token)
             response = yield self._authorized(request, token)
         self._takes_nonce(request, response)
@@ -71,7 +69,7 @@ class TokenAuth(httpx2.Auth):
         response = yield self._authorized(request, token)
         if self._takes_nonce(request, response):
             response = yield self._authorized(request, token)
-        if _is_refused(request, response, _INVALID):
+        if _is_refused(request, response, "invalid_token"):
             token = await self._sign_in.access_token_async(rejected=token)
             response = yield self._authorized(request, token)
         self._takes_nonce(request, response)
@@ -90,7 +88,7 @@ class TokenAuth(httpx2.Auth):
         if nonce is None or not _is_own_answer(request, response):
             return False
         self._nonces[origin_of(request.url)] = nonce
-        return _is_refused(request, response, _WANTS_NONCE)
+        return _is_refused(request, response, "use_dpop_nonce")
 
 
 def origin_of(url: httpx2.URL) -> Origin:
@@ -103,11 +101,11 @@ def _is_own_answer(request: httpx2.Request, response: httpx2.Response) -> bool:
     return origin_of(response.request.url) == origin_of(request.url)
 
 
-def _is_refused(request: httpx2.Request, response: httpx2.Response, why: re.Pattern[str]) -> bool:
-    """Whether *response* is a 401 for *why*, and *request* can be sent again: a body that was streamed is gone."""
+def _is_refused(request: httpx2.Request, response: httpx2.Response, error: str) -> bool:
+    """Whether *response* is a 401 for *error*, and *request* can be sent again: a body that was streamed is gone."""
     if response.status_code != 401 or not _is_own_answer(request, response):
         return False
-    if not why.search(response.headers.get("www-authenticate", "")):
+    if error not in read_errors(response.headers.get_list("www-authenticate")):
         return False
     try:
         return request.content is not None

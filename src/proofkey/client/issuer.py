@@ -37,6 +37,7 @@ from proofkey.client.protocol import (
     token_request,
     userinfo_request,
 )
+from proofkey.protocol.challenge import read_errors
 from proofkey.protocol.records import MINUTE, SECOND
 
 if TYPE_CHECKING:
@@ -295,10 +296,10 @@ def _verified(token: str, keys: jose.KeySet, typ: str | None, algorithms: frozen
 
 def _takes_nonce(response: HttpResponse) -> bool:
     """A refusal that asks for the nonce it brings (RFC 9449 §8, §9)."""
-    refused = response.status in {400, 401} and "dpop-nonce" in response.headers
-    return refused and (
-        b"use_dpop_nonce" in response.body or "use_dpop_nonce" in response.headers.get("www-authenticate", "")
-    )
+    if response.status not in {400, 401} or "dpop-nonce" not in response.headers:
+        return False
+    challenges = [response.headers.get("www-authenticate", "")]
+    return b"use_dpop_nonce" in response.body or "use_dpop_nonce" in read_errors(challenges)
 
 
 def _origin_of(url: str) -> str:

@@ -16,6 +16,7 @@ from proofkey.guard.fetched import IssuerUnavailable
 from proofkey.guard.replay import ReplayUnavailable
 from proofkey.guard.request import TokenMissing
 from proofkey.guard.requirement import Requirement
+from proofkey.protocol.challenge import write_challenge
 from proofkey.protocol.errors import OAuthError
 from proofkey.protocol.records import SECOND
 
@@ -84,8 +85,7 @@ def _challenge(scheme: str, challenges: Challenges, why: Mapping[str, str]) -> s
     parts = {"realm": challenges.realm, **why}
     if challenges.resource_metadata is not None:
         parts["resource_metadata"] = challenges.resource_metadata
-    parts |= challenges.schemes[scheme]
-    return f"{scheme} " + ", ".join(f'{name}="{value}"' for name, value in parts.items())
+    return write_challenge(scheme, {**parts, **challenges.schemes[scheme]})
 
 
 def _why(refusal: OAuthError, required: Requirement) -> dict[str, str]:

@@ -225,6 +225,23 @@ async def test_what_would_act_on_our_origin_does_not_come_back(alice: WebBrowser
     assert "sandbox" in answer.headers["content-security-policy"]
 
 
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ('Basic realm="a", Bearer error="insufficient_scope", Negotiate', 'Bearer error="insufficient_scope"'),
+        ('DPoP realm="a \\"b\\"" ,Basic realm="a", bearer', 'DPoP realm="a \\"b\\"", bearer'),
+        ('Bearer realm="é", scope=a', 'Bearer realm="é", scope="a"'),
+        ("Negotiate", None),
+    ],
+)
+async def test_no_challenge_comes_back_that_a_browser_would_ask_the_person_about(
+    alice: WebBrowser, notes: SampleApi, sent: str, expected: str | None
+) -> None:
+    notes.reply = lambda _sent: Reply(401, [("www-authenticate", sent)])
+    answer = await alice.fetch("GET", "/api/notes")
+    assert (401, expected) == (answer.status_code, answer.headers.get("www-authenticate"))
+
+
 async def test_redirects_come_back_and_take_no_token_along(alice: WebBrowser, notes: SampleApi) -> None:
     locations = {
         "/v1/notes/5?a=b": "/api/notes/5?a=b",

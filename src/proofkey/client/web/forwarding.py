@@ -15,6 +15,7 @@ from typing import TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 from proofkey.client.web.api import Api
+from proofkey.protocol.challenge import read_challenges, write_challenge
 from proofkey.protocol.errors import InvalidRequest
 
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
@@ -43,7 +44,6 @@ _DROPPED = _HOP | frozenset(
 )
 _ORDERS = (b"access-control-", b"x-accel-", b"x-litespeed-", b"x-lighttpd-")
 """Families of headers that a browser, or a proxy in front of this application, would obey."""
-_CHALLENGES = (b"bearer", b"dpop")
 _OWN: RawHeaders = [
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
@@ -88,16 +88,24 @@ def response_headers(prefix: str, api: Api, url: str, sent: Iterable[tuple[bytes
     sent = [(name.lower(), value) for name, value in sent]
     nominated = _nominated(sent)
     kept = [(name, value) for name, value in sent if _comes_back(api, name, value) and name not in nominated]
-    headers = [(name, _rewritten(prefix, api, url, value) if name == b"location" else value) for name, value in kept]
+    headers = [(name, _told(prefix, api, url, name, value)) for name, value in kept]
     return [(name, value) for name, value in headers if value is not None] + _OWN
 
 
 def _comes_back(api: Api, name: bytes, value: bytes) -> bool:
     if name == b"set-cookie":
         return api.set_cookie and _is_clean(value) and b"proofkey_" not in value.partition(b"=")[0].lower()
-    if name == b"www-authenticate":
-        return value.strip().lower().startswith(_CHALLENGES)
     return name not in _DROPPED and not name.startswith(_ORDERS) and _is_clean(value)
+
+
+def _told(prefix: str, api: Api, url: str, name: bytes, value: bytes) -> bytes | None:
+    """What comes back of *value*; of challenges those for an access token: a browser asks the person about others."""
+    if name == b"location":
+        return _rewritten(prefix, api, url, value)
+    if name == b"www-authenticate":
+        ours = [write_challenge(each.scheme, each.parameters) for each in read_challenges([value.decode("latin-1")])]
+        return ", ".join(ours).encode("latin-1") or None
+    return value
 
 
 def _rewritten(prefix: str, api: Api, url: str, location: bytes) -> bytes | None:

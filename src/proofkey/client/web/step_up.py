@@ -1,41 +1,24 @@
-"""What an API says with its 401 (RFC 6750 §3, RFC 9449 §7.1): above all whether only another sign-in helps (RFC 9470 §3)."""
+"""Whether an API says that only another sign-in helps, and where that is (RFC 9470 §3)."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlencode
 
 from proofkey.client.web.login import read_asked
+from proofkey.protocol.challenge import read_challenges
 
 ERROR = "insufficient_user_authentication"
-_SCHEME = re.compile(r"\s*(?:Bearer|DPoP)\s+", re.IGNORECASE)
-_PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))')
 _ASKED = ("acr_values", "max_age")
 
 
 def read_step_up(challenges: Iterable[str]) -> Mapping[str, str] | None:
     """`acr_values` and `max_age` of a challenge that asks for another sign-in; None where none does."""
-    for found in _read(challenges):
-        if found.get("error") == ERROR:
-            asked = read_asked(found)
+    for challenge in read_challenges(challenges):
+        if challenge.parameters.get("error") == ERROR:
+            asked = read_asked(challenge.parameters)
             return {name: asked[name] for name in _ASKED if name in asked}
     return None
-
-
-def read_errors(challenges: Iterable[str]) -> frozenset[str]:
-    """The `error` of each challenge for an access token."""
-    return frozenset(found["error"] for found in _read(challenges) if "error" in found)
-
-
-def _read(challenges: Iterable[str]) -> Iterator[dict[str, str]]:
-    for challenge in challenges:
-        if len(challenge) <= 4_096 and _SCHEME.match(challenge):
-            yield {name.lower(): _unquoted(quoted) or token for name, quoted, token in _PARAMETER.findall(challenge)}
-
-
-def _unquoted(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text)
 
 
 def login_address(login: str, asked: Mapping[str, str], return_to: str) -> str:

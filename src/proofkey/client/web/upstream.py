@@ -19,7 +19,7 @@ from proofkey.client.web.recognise import Recognised
 from proofkey.client.web.refresh import TokenRenewal
 from proofkey.client.web.request_body import RequestBody
 from proofkey.client.web.site import Site
-from proofkey.client.web.step_up import read_errors
+from proofkey.protocol.challenge import read_errors
 from proofkey.protocol.errors import Refusal
 from proofkey.protocol.records import MINUTE, SECOND
 
@@ -156,4 +156,4 @@ def _errors_of(answer: httpx2.Response) -> frozenset[str]:
 
 def challenges_of(answer: httpx2.Response) -> list[str]:
     """Its `WWW-Authenticate` headers."""
-    return [value for name, value in answer.headers.multi_items() if name == "www-authenticate"]
+    return answer.headers.get_list("www-authenticate")

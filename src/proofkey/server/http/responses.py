@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from proofkey.protocol.challenge import write_challenge
 from proofkey.protocol.errors import InsufficientScope, InvalidBearer, InvalidClient, InvalidToken, OAuthError, Refusal
 from proofkey.protocol.records import Json
 from proofkey.server.asgi import Headers, Response
@@ -60,17 +61,16 @@ def refusal(refused: OAuthError, realm: str, status: int | None = None, headers:
 
 def _challenge(refused: OAuthError, realm: str) -> Headers:
     if isinstance(refused, InvalidClient):
-        return [(b"www-authenticate", f'Basic realm="{realm}", charset="UTF-8"'.encode())]
+        return _challenged("Basic", realm=realm, charset="UTF-8")
     if isinstance(refused, InvalidToken | InsufficientScope | InvalidBearer):
-        parts = [
-            f'Bearer realm="{realm}"',
-            f'error="{refused.code}"',
-            f'error_description="{refused.error_description}"',
-        ]
-        if isinstance(refused, InsufficientScope):
-            parts.append('scope="openid"')
-        return [(b"www-authenticate", ", ".join(parts).encode())]
+        helps = {"scope": "openid"} if isinstance(refused, InsufficientScope) else {}
+        told = refused.error_description
+        return _challenged("Bearer", realm=realm, error=refused.code, error_description=told, **helps)
     return []
+
+
+def _challenged(scheme: str, **parameters: str) -> Headers:
+    return [(b"www-authenticate", write_challenge(scheme, parameters).encode())]
 
 
 def bearer_missing(realm: str) -> Response:
@@ -79,4 +79,4 @@ def bearer_missing(realm: str) -> Response:
         "error": "invalid_token",
         "error_description": "Send an access token in the Authorization header [token_absent]",
     }
-    return json_response(body, 401, [(b"www-authenticate", f'Bearer realm="{realm}"'.encode())])
+    return json_response(body, 401, _challenged("Bearer", realm=realm))
