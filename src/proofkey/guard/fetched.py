@@ -1,9 +1,11 @@
 """Something the issuer publishes, fetched when needed and kept: who asks, how often, and what an outage changes.
 
 1. One fetch at a time, and never two within the cool-down, whatever is asked for.
-2. What is no longer fresh still serves, while it is renewed in the background, until it is stale. Who needs something newer
-   waits for a fetch only for its first `NEWER_WITHIN` seconds: strange tokens take up nobody's threads.
-3. Without anything that serves: `IssuerUnavailable`, with the time until another try is worth it.
+2. What is no longer fresh still serves, while it is renewed in the background, until it is stale. But where nobody asked for
+   `IDLE_FOR`, the first ones wait for the fetch: what the issuer withdrew meanwhile must not open once more.
+3. Nobody waits for a fetch beyond its first seconds: `FIRST_WITHIN` for the first one, `NEWER_WITHIN` for all others. Strange
+   tokens take up nobody's threads.
+4. Without anything that serves: `IssuerUnavailable`, with the time until another try is worth it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from proofkey.protocol.records import HOUR, MINUTE, SECOND
 T = TypeVar("T")
 FRESH_FOR = 10 * MINUTE
 STALE_FOR = 24 * HOUR
+IDLE_FOR = 2 * FRESH_FOR
 COOL_DOWN_FOR = 30 * SECOND
+FIRST_WITHIN = 5.0
 NEWER_WITHIN = 2.0
 FETCHED_WITHIN = 15.0
 """Seconds for one fetch, with all that it asks for."""
@@ -67,15 +71,16 @@ class Fetched(Generic[T]):
         self._fetched_at = 0
         self._failures = 0
         self._rest_until = 0
+        self._asked_at = 0
         self._fetch: asyncio.Task[None] | None = None
         self._began = 0.0
 
     def current(self) -> Steps[T]:
         """What is young enough to serve. Raises `IssuerUnavailable`."""
         if self._serving() is None:
-            yield self.arrive
+            yield self._arrive_soon
         elif self._age() >= FRESH_FOR and self._may_fetch():
-            yield self._start
+            yield self._arrive_soon if self._was_idle() else self._start
         kept = self._serving()
         if kept is None:
             raise IssuerUnavailable("issuer_unavailable", retry_for=self._rest_left())
@@ -88,6 +93,10 @@ class Fetched(Generic[T]):
         """How long ago it was fetched. Where the clock was put back nobody knows: too long."""
         age = self._clock() - self._fetched_at
         return age if age > -COOL_DOWN_FOR else STALE_FOR
+
+    def _was_idle(self) -> bool:
+        """Whether the last look is so long ago, be it a failed one, that it says nothing of how the issuer is now."""
+        return abs(self._clock() - self._asked_at) >= IDLE_FOR
 
     def renewed(self, seen: T) -> Steps[T]:
         """What is there after one more look, unless there was one just now. Raises `IssuerUnavailable`."""
@@ -125,7 +134,8 @@ class Fetched(Generic[T]):
         """`_fetch_once`, for those who rather go without than wait for long."""
         fetch = await self._begin()
         if fetch is not None:
-            await asyncio.wait([fetch], timeout=max(0.0, self._began + NEWER_WITHIN - time.monotonic()))
+            within = NEWER_WITHIN if self._fetched_at or self._failures else FIRST_WITHIN
+            await asyncio.wait([fetch], timeout=max(0.0, self._began + within - time.monotonic()))
 
     async def _begin(self) -> asyncio.Task[None] | None:
         """Runs on the guard's own loop alone, so that no two callers can both find that nobody fetches."""
@@ -138,7 +148,9 @@ class Fetched(Generic[T]):
         return self._fetch
 
     async def _run(self) -> None:
-        self._rest_until = self._clock() + await self._ask_once()
+        rest_for = await self._ask_once()
+        self._asked_at = self._clock()
+        self._rest_until = self._asked_at + rest_for
 
     async def _ask_once(self) -> int:
         """How long to rest afterwards."""
