@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from proofkey.guard import IssuerUnavailable, ResourceServer
+from proofkey.guard import Introspection, IssuerUnavailable, ResourceServer, TokenRejected, TrustedIssuer
 from proofkey.guard.fetched import COOL_DOWN_FOR, IDLE_FOR, STALE_FOR
 from proofkey.guard.request import ApiRequest
+from proofkey.protocol.errors import OAuthError
 from proofkey.protocol.records import SECOND
 from tests.guard.asking import AUDIENCE, asking, issuers
 from tests.guard.sample_issuer import KEY, OTHER_KEY, Clock, SampleIssuer
@@ -89,3 +90,61 @@ async def test_an_api_that_is_called_all_the_time_waits_for_no_renewal(issuer: S
     began = time.monotonic()
     await server.admit(asking(KEY.sign("at+jwt", issuer.claims(clock.now))))
     assert time.monotonic() - began < 2.0
+
+
+async def reason_of(server: ResourceServer, token: str) -> str:
+    """Why *token* opens nothing, or whose it is."""
+    try:
+        return (await server.admit(asking(token))).subject
+    except OAuthError as refusal:
+        return refusal.reason
+
+
+@pytest.fixture
+def asking_server(issuer: SampleIssuer, monkeypatch: pytest.MonkeyPatch) -> tuple[ResourceServer, Clock]:
+    """An API that knows its issuer's introspection endpoint, which takes longer than anybody waits from now on."""
+    monkeypatch.setattr("proofkey.guard.introspection.NEWER_WITHIN", 0.4)
+    monkeypatch.setattr("proofkey.guard.discovery.PATIENCE", 2.0)
+    clock = Clock()
+    trusted = TrustedIssuer(issuer.issuer, introspection=Introspection("api", "secret"))
+    server = ResourceServer(trusted, audience=AUDIENCE, clock=clock)
+    with pytest.raises(TokenRejected):
+        server.admit_blocking(asking("nobody"))
+    issuer.known["opaque"] = {"active": True, **issuer.claims()}
+    issuer.answers_after = 3.0
+    return server, clock
+
+
+async def test_an_issuer_that_hangs_is_asked_about_one_token_at_a_time_ever_more_seldom(
+    issuer: SampleIssuer, asking_server: tuple[ResourceServer, Clock]
+) -> None:
+    server, clock = asking_server
+    assert "introspection_failed" == await reason_of(server, "one")
+    for rest_for in (SECOND, 2 * SECOND):
+        clock.turn(rest_for - 1)
+        assert "introspection_resting" == await reason_of(server, "early")
+        clock.turn(1)
+        began = time.monotonic()
+        asked = asyncio.create_task(reason_of(server, f"after{rest_for}"))
+        await asyncio.sleep(0.05)
+        others = ["other", "further", f"after{rest_for}"]
+        assert ["introspection_resting"] * 3 == [await reason_of(server, other) for other in others]
+        assert not asked.done()
+        assert "introspection_resting" == await asked
+        assert time.monotonic() - began < 1.5
+        while server._trust._introspector._asking:  # type: ignore[union-attr]
+            await asyncio.sleep(0.05)
+    assert 1 + 3 == issuer.asked["/acme/main/introspect"]
+
+
+async def test_an_issuer_that_answers_again_is_asked_as_before(
+    issuer: SampleIssuer, asking_server: tuple[ResourceServer, Clock]
+) -> None:
+    server, clock = asking_server
+    assert "introspection_failed" == await reason_of(server, "one")
+    clock.turn(SECOND)
+    issuer.answers_after = 0.0
+    assert "alice" == await reason_of(server, "opaque")
+    issuer.answers_after = 0.6
+    tokens = ["two", "three", "two"]
+    assert {"access_token_inactive"} == set(await asyncio.gather(*(reason_of(server, token) for token in tokens)))

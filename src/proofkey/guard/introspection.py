@@ -3,6 +3,7 @@
 1. What is kept is keyed by the token's hash, bounded in number, and never outlives the token; an answer counts for `kept_for`.
 2. One question at a time for one token; a bounded number at a time for all. The next ones wait their turn, a little while.
 3. An issuer that is away, or does not know this API's credentials, admits nobody: 503.
+4. While an issuer hangs, one request at a time waits for it, a moment and ever more seldom: it keeps nobody's threads.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import base64
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -20,7 +22,7 @@ from urllib.parse import quote_plus, urlencode
 
 from proofkey.guard.access import TokenRejected, check_token_use
 from proofkey.guard.discovery import Discovery
-from proofkey.guard.fetched import AnswerUnusable, Fetched, IssuerUnavailable
+from proofkey.guard.fetched import COOL_DOWN_FOR, NEWER_WITHIN, AnswerUnusable, Fetched, IssuerUnavailable
 from proofkey.guard.steps import Steps, arrival, begin
 from proofkey.protocol.records import MINUTE, SECOND
 
@@ -76,6 +78,8 @@ class Introspector:
         self._turns = asyncio.Semaphore(MAX_ASKING)
         self._process = 0
         self._rest_until = 0
+        self._hung = 0
+        """How often in a row it took too long, rests between."""
 
     @property
     def asks_about_every_token(self) -> bool:
@@ -111,32 +115,48 @@ class Introspector:
         known = self._find(digest)
         if known is not None:  # answered to another thread since this one looked
             return known
+        if self._hung and self._asking:
+            raise self._resting()
         asking = self._asking.get(digest)
         if asking is None:
             if len(self._asking) >= MAX_ASKING + MAX_WAITING or self._rests():
-                raise _resting()
+                raise self._resting()
             asking = self._asking[digest] = begin(self._ask_in_turn(token, digest, endpoint))
             asking.add_done_callback(lambda _: self._asking.pop(digest, None))
-        return await arrival(asking)
+        try:
+            async with asyncio.timeout(NEWER_WITHIN if self._hung else None):
+                return await arrival(asking)
+        except TimeoutError:
+            raise self._resting() from None
 
     def _rests(self) -> bool:
-        return 0 < self._rest_until - self._clock() <= REST_FOR
+        return 0 < self._rest_until - self._clock() <= COOL_DOWN_FOR
+
+    def _resting(self) -> IssuerUnavailable:
+        return IssuerUnavailable("introspection_resting", retry_for=max(REST_FOR, self._rest_until - self._clock()))
+
+    def _rest(self, *, hung: bool) -> None:
+        """Ask nothing for a while; of several questions at once, one failure counts."""
+        if not self._rests():
+            self._hung += hung
+            rest_for = min(COOL_DOWN_FOR, REST_FOR << min(self._hung - 1, 8)) if hung else REST_FOR
+            self._rest_until = self._clock() + rest_for
 
     async def _ask_in_turn(self, token: str, digest: bytes, endpoint: str) -> dict[str, Any]:
         try:
             async with asyncio.timeout(TURN_WITHIN):
                 await self._turns.acquire()
         except TimeoutError:
-            raise _resting() from None
+            raise self._resting() from None
         try:
             if self._rests():  # the one before failed
-                raise _resting()
+                raise self._resting()
             return await self._ask(token, digest, endpoint)
         finally:
             self._turns.release()
 
     async def _ask(self, token: str, digest: bytes, endpoint: str) -> dict[str, Any]:
-        status: int | None = None
+        status, began = None, time.monotonic()
         try:
             status, answer = await self._discovery.ask(
                 "POST",
@@ -148,9 +168,10 @@ class Introspector:
                 raise AnswerUnusable(f"introspection_endpoint answers {status}")
         except AnswerUnusable as failure:
             if status is None or status >= 429:  # what one odd token causes (400) keeps nobody else out
-                self._rest_until = self._clock() + REST_FOR
+                self._rest(hung=time.monotonic() - began > NEWER_WITHIN)
             _log.warning("token of %s not introspected: %s", self._discovery.issuer, failure)
             raise IssuerUnavailable("introspection_failed", retry_for=REST_FOR) from None
+        self._hung = 0
         return self._keep(digest, answer)
 
     def _keep(self, digest: bytes, answer: dict[str, Any]) -> dict[str, Any]:
@@ -165,10 +186,6 @@ class Introspector:
     def _basic(self) -> str:
         pair = f"{quote_plus(self._introspection.client_id)}:{quote_plus(self._introspection.client_secret)}"
         return "Basic " + base64.b64encode(pair.encode("ascii")).decode("ascii")
-
-
-def _resting() -> IssuerUnavailable:
-    return IssuerUnavailable("introspection_resting", retry_for=REST_FOR)
 
 
 def read_answer(answer: Mapping[str, Any], issuer: str, counts_until: int) -> dict[str, Any]:
