@@ -63,12 +63,12 @@ ADAPTED = frozenset({"asgiref", "django", "flask", "werkzeug"})
 
 PARTS = {
     "protocol": Part((), frozenset()),
-    "jose": Part(("protocol.errors",), frozenset({"joserfc", "cryptography", "msgspec"})),
+    "jose": Part(("protocol.base64url", "protocol.errors"), frozenset({"joserfc", "cryptography", "msgspec"})),
     "possession": Part(("protocol", "jose"), frozenset({"cryptography", "msgspec"})),
-    "seal": Part(("protocol.errors",), frozenset({"cryptography", "msgspec"})),
+    "seal": Part(("protocol.base64url",), frozenset({"cryptography", "msgspec"})),
     "server.config": Part(("protocol",)),
     "server.clock": Part(()),
-    "server.entropy": Part(()),
+    "server.entropy": Part(("protocol.base64url",)),
     "server.asgi": Part(("protocol",), frozenset()),
     "server.master_key": Part(("seal",)),
     "server.sealed": Part(("protocol", "seal", *INJECTED), unwelcome=NO_FRAMEWORK),

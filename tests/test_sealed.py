@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proofkey.protocol.authorize import AuthorizeRequest, Reply
+from proofkey.protocol.base64url import decode_base64url, encode_base64url
 from proofkey.protocol.claims_request import ClaimsRequest
 from proofkey.protocol.parameters import MAX_BODY
 from proofkey.protocol.records import AuthorizationCode, CodeChallenge
 from proofkey.protocol.redirect_uri import ReturnAddress
-from proofkey.seal import Seal, SealBroken, decode_base64url, encode_base64url
+from proofkey.seal import Seal, SealBroken
 from proofkey.server.sealed import (
     RefreshTokens,
     Ticket,

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import hashlib
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
+
+from proofkey.protocol.base64url import decode_octets, encode_base64url, encode_octets
 
 Algorithm: TypeAlias = Literal["ES256", "RS256"]
 MAX_TOKEN = 16_384
@@ -49,11 +50,6 @@ _RSA = {
     for kind in ("RS", "PS")
     for bits, sha in (("256", _SHA256), ("384", hashes.SHA384()), ("512", hashes.SHA512()))
 }
-_URLSAFE = bytes.maketrans(b"+/", b"-_")
-_PLAIN = bytes.maketrans(b"-_+/=", b"+/???")
-_PADDING = (b"", b"===", b"==", b"=")
-_LAST = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
-"""The characters whose bits beyond the last whole byte are zero, by the length's rest."""
 _KEPT_HEADER = 512
 """Bytes of the longest header that is kept for the next token; an issuer sends few different ones."""
 
@@ -94,10 +90,6 @@ class UnknownKey(TokenInvalid):
     """A `kid` that is not in the set: the set may be out of date."""
 
 
-def _encode(raw: bytes) -> bytes:
-    return b2a_base64(raw, newline=False).translate(_URLSAFE, b"=")
-
-
 class SigningKey:
     """A private key that signs JWTs under one algorithm; `kid` is its RFC 7638 thumbprint."""
 
@@ -123,9 +115,9 @@ class SigningKey:
         head = self._heads.get(typ)
         if head is None:
             header = {"alg": self.alg, "kid": self.kid, "typ": typ}
-            head = self._heads[typ] = _encode(msgspec.json.encode(header)) + b"."
-        message = head + _encode(msgspec.json.encode(claims))
-        return (message + b"." + _encode(self._sign(message))).decode("ascii")
+            head = self._heads[typ] = encode_octets(msgspec.json.encode(header)) + b"."
+        message = head + encode_octets(msgspec.json.encode(claims))
+        return (message + b"." + encode_octets(self._sign(message))).decode("ascii")
 
     def _sign(self, message: bytes) -> bytes:
         if self._ec is None:
@@ -287,12 +279,15 @@ def parse_jwt(token: str) -> Unverified:
         raise TokenMalformed("the token is no JWT in compact form")
     message, _, signature = token.encode("ascii").rpartition(b".")
     head, _, payload = message.partition(b".")
-    header = _kept_header(head) if len(head) <= _KEPT_HEADER else _read_header(head)
-    return Unverified(header, message, decode_claims(_decode(payload)), _decode(signature))
+    try:
+        header = _kept_header(head) if len(head) <= _KEPT_HEADER else _read_header(head)
+        return Unverified(header, message, decode_claims(decode_octets(payload)), decode_octets(signature))
+    except ValueError:
+        raise TokenMalformed("the token is not canonical base64url") from None
 
 
 def _read_header(head: bytes) -> Header:
-    said = decode_claims(_decode(head))
+    said = decode_claims(decode_octets(head))
     alg, kid, typ = said.get("alg"), said.get("kid"), said.get("typ")
     if not isinstance(alg, str) or not isinstance(kid, str | None) or not isinstance(typ, str | None):
         raise TokenMalformed("alg, kid or typ of the header is missing or malformed")
@@ -342,17 +337,6 @@ def verify_jwt(
     return verify_parsed(parse_jwt(token), keys, expected_typ=expected_typ, algorithms=algorithms)
 
 
-def _decode(part: bytes) -> bytes:
-    """One token, one spelling: no padding, no other alphabet, no stray bits in the last character (RFC 7515 §2)."""
-    rest = len(part) % 4
-    if rest == 1 or (rest and part[-1] not in _LAST[rest]):
-        raise TokenMalformed("the token is not canonical base64url")
-    try:
-        return a2b_base64(part.translate(_PLAIN) + _PADDING[rest], strict_mode=True)
-    except ValueError:
-        raise TokenMalformed("the token is not canonical base64url") from None
-
-
 def decode_claims(payload: bytes) -> dict[str, Any]:
     """A JSON object, or `TokenInvalid`."""
     try:
@@ -368,7 +352,7 @@ def left_half_hash(value: str, alg: str = "ES256") -> str:
     """at_hash and c_hash of an ID token that is signed under *alg* (OpenID Connect Core §3.1.3.6)."""
     bits = "512" if alg in _EDWARDS else alg[2:]  # RFC 7518 §3.1; RFC 8032 §5.1
     digest = hashlib.new(f"sha{bits}", value.encode("ascii")).digest()
-    return _encode(digest[: len(digest) // 2]).decode("ascii")
+    return encode_base64url(digest[: len(digest) // 2])
 
 
 def jwk_set(keys: Iterable[SigningKey]) -> dict[str, Any]:

@@ -7,8 +7,6 @@
 
 from __future__ import annotations
 
-from binascii import Error as NotBase64
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,15 +17,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from proofkey.jose import SignatureInvalid, VerifyingKey
+from proofkey.jose import SignatureInvalid, TokenInvalid, VerifyingKey, decode_claims
+from proofkey.protocol.base64url import decode_octets, encode_base64url, encode_octets
 from proofkey.protocol.dpop import ProofKey, check_header, thumbprint
 from proofkey.protocol.errors import InvalidDpopProof
 
 MAX_PROOF = 8_192
 KEPT_HEADERS = 1_024
 _ES256 = ec.ECDSA(hashes.SHA256())
-_URLSAFE = bytes.maketrans(b"+/", b"-_")
-_PLAIN = bytes.maketrans(b"-_+/", b"+/??")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +45,12 @@ class HolderKey:
         if not isinstance(private, ec.EllipticCurvePrivateKey) or private.curve.name != "secp256r1":
             raise ValueError("a key that proves possession is a P-256 key in PKCS#8 DER")
         numbers = private.public_key().public_numbers()
-        x, y = (_encode(number.to_bytes(32, "big")).decode("ascii") for number in (numbers.x, numbers.y))
+        x, y = (encode_base64url(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
         self._private = private
         self.public_jwk = {"crv": "P-256", "kty": "EC", "x": x, "y": y}
         self.jkt = thumbprint(self.public_jwk)
         header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": self.public_jwk}
-        self._head = _encode(msgspec.json.encode(header)) + b"."
+        self._head = encode_octets(msgspec.json.encode(header)) + b"."
 
     @classmethod
     def generate(cls) -> HolderKey:
@@ -66,9 +63,9 @@ class HolderKey:
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         """A DPoP proof over *claims*."""
-        message = self._head + _encode(msgspec.json.encode(claims))
+        message = self._head + encode_octets(msgspec.json.encode(claims))
         r, s = decode_dss_signature(self._private.sign(message, _ES256))
-        return (message + b"." + _encode(r.to_bytes(32, "big") + s.to_bytes(32, "big"))).decode("ascii")
+        return (message + b"." + encode_octets(r.to_bytes(32, "big") + s.to_bytes(32, "big"))).decode("ascii")
 
 
 def verify_proof(proof: str) -> VerifiedProof:
@@ -101,29 +98,23 @@ def _read_header(head: bytes) -> tuple[ProofKey, VerifyingKey]:
 
 def _read_object(octets: bytes) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(octets)
-    except (msgspec.DecodeError, RecursionError, ValueError):
-        found = None
-    if not isinstance(found, dict):
-        raise InvalidDpopProof("dpop_proof_not_json", "Header and claims of the DPoP proof must be JSON objects")
-    return found
+        return decode_claims(octets)
+    except TokenInvalid:
+        raise InvalidDpopProof(
+            "dpop_proof_not_json", "Header and claims of the DPoP proof must be JSON objects"
+        ) from None
 
 
 def _decode(part: bytes) -> bytes:
-    """The octets of canonical base64url: one proof, one spelling."""
     try:
-        octets = a2b_base64(part.translate(_PLAIN) + b"=" * (-len(part) % 4), strict_mode=True)
-    except NotBase64:
+        octets = decode_octets(part)
+    except ValueError:
         octets = b""
-    if not part or _encode(octets) != part:
+    if not octets:
         raise InvalidDpopProof(
             "dpop_proof_not_base64url", "The parts of the DPoP proof must be base64url without padding"
         )
     return octets
-
-
-def _encode(octets: bytes) -> bytes:
-    return b2a_base64(octets, newline=False).translate(_URLSAFE, b"=")
 
 
 def _to_der(private: ec.EllipticCurvePrivateKey) -> bytes:

@@ -29,7 +29,7 @@ from proofkey.client.messages import (
 )
 from proofkey.client.protocol import PendingLogin, Tokens, read_callback, read_form_post, read_tokens
 from proofkey.jose import SigningKey, generate_key, jwk_set, left_half_hash
-from proofkey.seal import decode_base64url, encode_base64url
+from proofkey.protocol.base64url import decode_base64url, encode_base64url
 from tests.dev_server import DevServer
 from tests.listening import bind, listening
 from tests.protocol.refusals import refused

@@ -143,7 +143,7 @@ async def seals(deployment: Deployment) -> list[int]:
 
 
 def sealed_under(page: Any) -> int:
-    from proofkey.seal import decode_base64url
+    from proofkey.protocol.base64url import decode_base64url
 
     form = form_with(page, "request")
     assert form is not None

@@ -78,7 +78,9 @@ def test_a_master_key_is_hex_or_base64url(text: str) -> None:
     assert KEY == parse_master_key(text)
 
 
-@pytest.mark.parametrize("text", ["", "6b" * 31, "zz" * 32, "a2tr", "é" * 43, "a" * 64 + "bc"])
+@pytest.mark.parametrize(
+    "text", ["", "6b" * 31, "zz" * 32, "a2tr", "é" * 43, "!!!" + "A" * 40, "A" * 42 + "B", "a" * 64 + "bc"]
+)
 def test_another_master_key_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^master_key: "):
         parse_master_key(text)

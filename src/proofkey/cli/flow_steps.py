@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -13,6 +12,7 @@ import click
 
 from proofkey.cli.json_text import to_json
 from proofkey.client.messages import HttpRequest, HttpResponse, printable
+from proofkey.protocol.base64url import decode_base64url
 
 Shown: TypeAlias = Mapping[str, Any]
 _HIDDEN = "(not shown)"
@@ -58,8 +58,7 @@ def received_of(response: HttpResponse) -> Shown:
 
 def token_of(token: str, claims: Mapping[str, Any]) -> Shown:
     """A JWT that was verified, taken apart."""
-    head = token.partition(".")[0]
-    return {"header": json.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4))), "claims": claims}
+    return {"header": json.loads(decode_base64url(token.partition(".")[0])), "claims": claims}
 
 
 def address_of(url: str) -> Shown:

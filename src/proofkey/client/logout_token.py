@@ -8,8 +8,8 @@ from typing import Any
 
 from proofkey.client.leeway import LEEWAY_FOR
 from proofkey.client.messages import Claims, ResponseRefused
+from proofkey.protocol.base64url import decode_base64url
 from proofkey.protocol.numeric_date import read_numeric_date
-from proofkey.seal import SealBroken, decode_base64url
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 TYP = "logout+jwt"
@@ -44,7 +44,7 @@ def check_typ(token: str) -> None:
 def _read_header(token: str) -> dict[str, Any]:
     try:
         header = json.loads(decode_base64url(token.partition(".")[0]))
-    except (SealBroken, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict):
         raise LogoutTokenRefused("logout_token_malformed", "The logout token is no JWT")

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -24,6 +23,7 @@ from proofkey.client.messages import (
     read_object,
 )
 from proofkey.client.metadata import ServerMetadata
+from proofkey.protocol.base64url import encode_base64url
 from proofkey.protocol.pkce import challenge_for, encode_challenge
 
 MAX_EXPIRES_IN = 10 * 366 * 24 * 3600
@@ -109,7 +109,7 @@ def begin_login(
     """
     if len(entropy) != ENTROPY:
         raise ValueError(f"entropy must be {ENTROPY} random bytes")
-    code_verifier, state, nonce = (_encode(entropy[at : at + 32]) for at in (0, 32, 64))
+    code_verifier, state, nonce = (encode_base64url(entropy[at : at + 32]) for at in (0, 32, 64))
     parameters = {
         **(extra or {}),
         "response_type": "code",
@@ -138,10 +138,6 @@ def begin_login(
 
 def _named(name: str, value: str | None) -> dict[str, str]:
     return {} if value is None else {name: value}
-
-
-def _encode(random: bytes) -> str:
-    return urlsafe_b64encode(random).rstrip(b"=").decode("ascii")
 
 
 def read_callback(url: str, pending: PendingLogin) -> Callback:

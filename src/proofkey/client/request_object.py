@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from proofkey.client.protocol import PendingLogin
 from proofkey.jose import SigningKey
+from proofkey.protocol.base64url import encode_base64url
 from proofkey.protocol.records import MINUTE, seconds
-from proofkey.seal import encode_base64url
 
 __all__ = ["by_reference", "request_object"]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from proofkey.client.leeway import LEEWAY_FOR
 from proofkey.client.refused import NotSignedIn
 from proofkey.client.token_store.contract import StoredSignIn, TokenStore
 from proofkey.client.token_store.own_store import OwnStore
+from proofkey.protocol.base64url import decode_base64url
 from proofkey.protocol.records import SECOND
 
 if TYPE_CHECKING:
@@ -274,8 +274,7 @@ class SignIn:
 def _audiences_of(token: str) -> tuple[str, ...]:
     """`aud` of a JWT, which is a string or a list of them (RFC 7519 §4.1.3)."""
     with suppress(ValueError, IndexError, AttributeError):
-        payload = token.split(".")[1]
-        audience = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get("aud")
+        audience = json.loads(decode_base64url(token.split(".")[1])).get("aud")
         return tuple(one for one in (audience if isinstance(audience, list) else [audience]) if isinstance(one, str))
     return ()
 

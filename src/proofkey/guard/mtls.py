@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ssl
-from base64 import b64decode, urlsafe_b64encode
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -17,6 +17,7 @@ from urllib.parse import unquote_to_bytes
 from proofkey.guard.access import Access, Headers, TokenRejected
 from proofkey.guard.request import BEARER, ApiRequest
 from proofkey.guard.steps import Steps
+from proofkey.protocol.base64url import encode_base64url
 
 MAX_HEADER = 16_384
 
@@ -56,8 +57,8 @@ class CertificateBound:
             raise TokenRejected(
                 "certificate_missing", "The access token is bound to a client certificate: none was shown"
             )
-        thumbprint = urlsafe_b64encode(hashlib.sha256(certificate).digest()).rstrip(b"=")
-        if not hmac.compare_digest(thumbprint, bound_to.encode()):
+        thumbprint = encode_base64url(hashlib.sha256(certificate).digest())
+        if not hmac.compare_digest(thumbprint.encode(), bound_to.encode()):
             raise TokenRejected("certificate_differs", "The access token is bound to another client certificate")
         yield from ()
         return ()

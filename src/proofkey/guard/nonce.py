@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from proofkey.guard.access import Headers, TokenRejected
+from proofkey.protocol.base64url import decode_base64url, encode_base64url
 from proofkey.protocol.records import MINUTE
 
 _PURPOSE = b"proofkey DPoP nonce\0"
@@ -44,12 +44,12 @@ class Nonces:
         """A nonce that is good from *now* on."""
         stamp = now.to_bytes(6, "big")
         mac = hmac.digest(self._key, _PURPOSE + stamp, "sha256")[:16]
-        return urlsafe_b64encode(stamp + mac).rstrip(b"=").decode("ascii")
+        return encode_base64url(stamp + mac)
 
     def holds(self, nonce: str, now: int) -> bool:
         """Whether *nonce* was minted under this key, and not too long ago."""
         try:
-            minted_at = int.from_bytes(urlsafe_b64decode(nonce.encode("ascii") + b"==")[:6], "big")
+            minted_at = int.from_bytes(decode_base64url(nonce)[:6], "big")
         except ValueError:
             return False
         authentic = hmac.compare_digest(nonce.encode("ascii"), self.mint(minted_at).encode("ascii"))

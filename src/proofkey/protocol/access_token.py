@@ -6,10 +6,9 @@ tell tokens issued before a revocation, without a row per token.
 
 from __future__ import annotations
 
-import binascii
-from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 
+from proofkey.protocol.base64url import decode_base64url
 from proofkey.protocol.errors import InvalidToken
 from proofkey.protocol.record import record
 from proofkey.protocol.records import Grant, Json, LiveGrant, seconds, wire_id
@@ -57,8 +56,8 @@ def read_access_token(claims: Mapping[str, Json], *, expected_issuer: str, now: 
     if now >= claims["exp"] * 1_000:
         raise InvalidToken("access_token_over")
     try:
-        raw = urlsafe_b64decode(claims["jti"] + "=")
-    except (KeyError, TypeError, binascii.Error):
+        raw = decode_base64url(claims["jti"])
+    except (KeyError, AttributeError, ValueError):
         raise InvalidToken("access_token_without_grant") from None
     if len(raw) != 32:
         raise InvalidToken("access_token_grant_malformed")

@@ -13,11 +13,11 @@ import hashlib
 import hmac
 import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
+from proofkey.protocol.base64url import decode_base64url, encode_base64url
 from proofkey.protocol.errors import InvalidDpopProof
 from proofkey.protocol.numeric_date import read_numeric_date
 from proofkey.protocol.record import record
@@ -171,7 +171,7 @@ def _names_token(ath: Any, access_token: str) -> bool:
 
 
 def _hash(text: str) -> str:
-    return urlsafe_b64encode(hashlib.sha256(text.encode("ascii")).digest()).rstrip(b"=").decode("ascii")
+    return encode_base64url(hashlib.sha256(text.encode("ascii")).digest())
 
 
 def _is_text(sent: Any, longest: int) -> bool:
@@ -200,10 +200,9 @@ def _read_rsa(jwk: Mapping[str, Any]) -> dict[str, str] | None:
 
 def _octets(sent: Any) -> bytes:
     """The octets of canonical base64url; none where it is something else, or longer than any accepted key."""
-    if not isinstance(sent, str) or len(sent) > 700 or not sent.isascii():
+    if not isinstance(sent, str) or len(sent) > 700:
         return b""
     try:
-        octets = urlsafe_b64decode(sent + "=" * (-len(sent) % 4))
+        return decode_base64url(sent)
     except ValueError:
         return b""
-    return octets if urlsafe_b64encode(octets).rstrip(b"=") == sent.encode("ascii") else b""

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping
 
+from proofkey.protocol.base64url import decode_base64url, encode_base64url
 from proofkey.protocol.errors import InvalidGrant, InvalidRequest
 from proofkey.protocol.records import CodeChallenge
 
@@ -30,7 +31,7 @@ def challenge_for(code_verifier: str) -> CodeChallenge:
 
 def encode_challenge(challenge: CodeChallenge) -> str:
     """The challenge as it travels: 43 characters, no padding."""
-    return urlsafe_b64encode(challenge.digest).rstrip(b"=").decode("ascii")
+    return encode_base64url(challenge.digest)
 
 
 def parse_challenge(params: Mapping[str, str]) -> CodeChallenge | None:
@@ -51,7 +52,7 @@ def parse_challenge(params: Mapping[str, str]) -> CodeChallenge | None:
             "code_challenge must be the base64url SHA-256 of code_verifier: 43 characters, no padding",
             detail=_challenge_near_miss(sent),
         )
-    return CodeChallenge(urlsafe_b64decode(sent + "="))
+    return CodeChallenge(decode_base64url(sent))
 
 
 def check_verifier(code_verifier: str | None, challenge: CodeChallenge | None) -> None:

@@ -6,11 +6,11 @@ only `seconds()` converts, where a number goes onto the wire.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal, TypeAlias
 
+from proofkey.protocol.base64url import encode_base64url
 from proofkey.protocol.record import record
 
 SECOND = 1_000
@@ -31,7 +31,7 @@ def seconds(milliseconds: int) -> int:
 
 def wire_id(row_id: bytes) -> str:
     """A row's id as it may stand in a token: base64url without padding."""
-    return urlsafe_b64encode(row_id).rstrip(b"=").decode("ascii")
+    return encode_base64url(row_id)
 
 
 @record(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
+from proofkey.protocol.base64url import decode_base64url
 from proofkey.protocol.records import MINUTE, SECOND
 
 RESERVED_TENANTS = frozenset({"api", "console", "healthz", "readyz", "metrics", "static", "oauth2", ".well-known"})
@@ -45,8 +45,8 @@ def parse_master_key(text: str) -> bytes:
     try:
         if len(text) == 64:
             return bytes.fromhex(text)
-        if len(text) == 43 and text.isascii():
-            return urlsafe_b64decode(text + "=")
+        if len(text) == 43:
+            return decode_base64url(text)
     except ValueError:
         pass
     raise ConfigError("master_key", "must be 32 bytes, written as 64 hex digits or as 43 characters of base64url")

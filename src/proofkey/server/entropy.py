@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import TypeAlias
+
+from proofkey.protocol.base64url import encode_base64url
 
 Entropy: TypeAlias = Callable[[int], bytes]
 """Returns that many bytes fit for secrets, as `os.urandom` does."""
@@ -48,4 +49,4 @@ def mint_id(now: int, entropy: Entropy) -> bytes:
 
 def mint_secret(entropy: Entropy) -> str:
     """256 bits whose percent-encoding is themselves (RFC 3986 §2.3)."""
-    return urlsafe_b64encode(entropy(32)).rstrip(b"=").decode("ascii")
+    return encode_base64url(entropy(32))

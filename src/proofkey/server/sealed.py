@@ -15,10 +15,11 @@ from operator import attrgetter
 import msgspec
 
 from proofkey.protocol.authorize import AuthorizeRequest
+from proofkey.protocol.base64url import encode_base64url
 from proofkey.protocol.record import record
 from proofkey.protocol.records import AuthorizationCode, CodeChallenge
 from proofkey.protocol.refresh_token import RefreshToken
-from proofkey.seal import Seal, SealBroken, decode_base64url, derive_key, encode_base64url
+from proofkey.seal import Seal, SealBroken, decode_sealed, derive_key
 from proofkey.server.entropy import Entropy
 
 _CODE_FIELDS = attrgetter(*(name for name in AuthorizationCode.__slots__ if name != "challenge"))
@@ -112,7 +113,7 @@ class RefreshTokens:
         body_length = self._GRANT + self._COUNTER + self._SECRET + self._KEY
         if len(text) > 128:
             raise SealBroken
-        raw = decode_base64url(text)
+        raw = decode_sealed(text)
         if len(raw) != body_length + self._MAC:
             raise SealBroken
         body, mac = raw[:body_length], raw[body_length:]

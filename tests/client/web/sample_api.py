@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from proofkey.seal import decode_base64url
+from proofkey.protocol.base64url import decode_base64url
 from tests.listening import bind, listening
 
 

@@ -20,7 +20,8 @@ from proofkey.client.lock import hold_lock
 from proofkey.client.private_file import make_private_directory, read_private, remove_unfinished, write_private
 from proofkey.client.refused import StoreRefused
 from proofkey.client.token_store.contract import StoredSignIn, decode_sign_in, encode_sign_in, read_sign_in, slot_of
-from proofkey.seal import Seal, SealBroken, decode_base64url, encode_base64url
+from proofkey.protocol.base64url import decode_base64url, encode_base64url
+from proofkey.seal import Seal, SealBroken
 
 _PURPOSE = "proofkey client sign-in"
 _SHORTEST_KEY = 43
@@ -143,5 +144,5 @@ def _generation(key: str) -> int:
 def _generation_of(sealed: bytes) -> int | None:
     try:
         return int.from_bytes(decode_base64url(sealed[:8].decode("ascii"))[1:5], "big")
-    except (SealBroken, UnicodeDecodeError):
+    except ValueError:
         return None

@@ -23,8 +23,8 @@ from proofkey.client.web.session import Contents, hold, session_key_of
 from proofkey.client.web.site import Site
 from proofkey.client.web.store.contract import StoredSession, StoreUnavailable
 from proofkey.client.web.transaction import RESTARTED, Transaction, hash_cookie, restart_key
+from proofkey.protocol.base64url import encode_base64url
 from proofkey.protocol.errors import Refusal
-from proofkey.seal import encode_base64url
 
 MAX_ANSWER = 16_384
 

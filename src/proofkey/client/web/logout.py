@@ -21,8 +21,8 @@ from proofkey.client.web.message import FormRefused, Request, Response, answer_j
 from proofkey.client.web.recognise import Recognised, recognise
 from proofkey.client.web.revoke import revoke
 from proofkey.client.web.site import Site
+from proofkey.protocol.base64url import encode_base64url
 from proofkey.protocol.records import MINUTE
-from proofkey.seal import encode_base64url
 
 STATE_FOR = 15 * MINUTE
 FOUND_WITHIN = 3.0

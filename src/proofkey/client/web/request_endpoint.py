@@ -13,7 +13,7 @@ from proofkey.client.request_object import TYP, by_reference, request_object
 from proofkey.client.web.message import Request, Response, not_allowed
 from proofkey.client.web.site import Site
 from proofkey.client.web.transaction import hash_cookie
-from proofkey.seal import encode_base64url
+from proofkey.protocol.base64url import encode_base64url
 
 
 class Published(msgspec.Struct, frozen=True):

@@ -15,7 +15,8 @@ from typing import TypeVar
 import msgspec
 
 from proofkey.client.messages import ResponseRefused
-from proofkey.seal import Seal, SealBroken, derive_key, encode_base64url
+from proofkey.protocol.base64url import encode_base64url
+from proofkey.seal import Seal, SealBroken, derive_key
 
 MIN_KEY = 32
 Contents = TypeVar("Contents")

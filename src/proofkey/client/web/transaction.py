@@ -14,7 +14,7 @@ from typing import TypeAlias
 import msgspec
 
 from proofkey.client.web.cookie import Cookie, SameSite
-from proofkey.seal import encode_base64url
+from proofkey.protocol.base64url import encode_base64url
 
 MAX_PENDING = 5
 RESTARTED = "restarted"

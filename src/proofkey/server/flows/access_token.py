@@ -7,10 +7,10 @@ nothing else: the claims are read again and the grant is looked up every time (l
 from __future__ import annotations
 
 import hashlib
-from base64 import urlsafe_b64decode
 
 from proofkey import jose
 from proofkey.protocol.access_token import TYP, AccessToken, check_alive, read_access_token
+from proofkey.protocol.base64url import decode_base64url
 from proofkey.protocol.errors import InvalidToken
 from proofkey.protocol.records import Json, LiveGrant
 from proofkey.server.issuer import Issuer
@@ -52,8 +52,7 @@ def verify(token: str, issuer: Issuer, known: KnownSignatures, now: int) -> Acce
 
 def _claims(token: str, issuer: Issuer, known: KnownSignatures) -> dict[str, Json]:
     if known.holds(issuer, token):
-        payload = token.split(".")[1]
-        return jose.decode_claims(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return jose.decode_claims(decode_base64url(token.split(".")[1]))
     try:
         claims = jose.verify_jwt(token, issuer.verifying, expected_typ=TYP, algorithms=_ES256)
     except jose.TokenInvalid as refused:
