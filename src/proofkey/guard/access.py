@@ -113,13 +113,13 @@ def check_access_token(
         raise TokenRejected(
             "access_token_issuer_differs",
             "The access token is of another issuer",
-            detail=_differing("iss", claims.get("iss"), expected_issuer),
+            detail=differing("iss", claims.get("iss"), expected_issuer),
         )
     if expected_audience not in _audiences(claims.get("aud")):
         raise TokenRejected(
             "access_token_audience_differs",
             "The access token is for another audience",
-            detail=_differing("aud", claims.get("aud"), expected_audience),
+            detail=differing("aud", claims.get("aud"), expected_audience),
         )
     expires_at = _check_times(claims, now, leeway_for)
     access = _read_access(claims, expires_at)
@@ -156,7 +156,7 @@ def check_token_use(claims: Claims) -> None:
         raise TokenRejected("access_token_has_another_use", "The issuer says that this is no access token")
 
 
-def _differing(name: str, came: Any, expected: str) -> str:
+def differing(name: str, came: Any, expected: object) -> str:
     """Both sides, for the log: whoever mistyped an address has to see which one."""
     return f"{name}={ascii(came)[:300]} expected={expected!a}"
 

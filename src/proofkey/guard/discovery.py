@@ -52,7 +52,8 @@ class Discovery:
             if status != 200:
                 continue
             if metadata.get("issuer") != self.issuer:
-                raise AnswerUnusable("the metadata name another issuer (RFC 8414 section 3.3)")
+                named = ascii(metadata.get("issuer"))[:300]
+                raise AnswerUnusable(f"the metadata name another issuer, {named} (RFC 8414 section 3.3)")
             if name in metadata:
                 return self._check_address(metadata[name], name)
         raise AnswerUnusable(why)

@@ -2,7 +2,8 @@
 
 1. Every adapter asks the same three questions here: `admit`, `challenge`, `metadata`. None decides anything itself.
 2. A token is judged in one order: signature, issuer, audience, times, scopes, possession of the key, sign-in.
-3. Nothing of the token is logged but the issuer and audience of one that is signed and for somebody else.
+3. Nothing of the token is logged but its issuer and audience, where they are not those of this API.
+4. What a wrong setting of the API causes as well is logged as a warning, now and then: strangers cause it, too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,17 @@ from proofkey.guard.requirement import NOTHING, Requirement, require
 from proofkey.guard.steps import Steps, run, run_blocking
 from proofkey.guard.trust import Issuers, Trust
 from proofkey.protocol.errors import OAuthError
+from proofkey.protocol.records import MINUTE
 
+TOLD_EVERY = MINUTE
+_MAYBE_OURS = {
+    "access_token_algorithm",
+    "access_token_audience_differs",
+    "access_token_binding_unknown",
+    "access_token_issuer_unknown",
+    "access_token_type",
+    "dpop_url_differs",
+}
 _log = logging.getLogger("proofkey.guard")
 
 
@@ -67,6 +78,7 @@ class ResourceServer:
         self._scopes_supported = require(scopes_supported).scopes
         self._leeway_for = leeway_for
         self._clock = clock
+        self._told_at: dict[str, int] = {}
         self._challenges = Challenges(realm or audience, self._schemes(), self._metadata_url())
 
     async def admit(self, request: ApiRequest, required: Requirement = NOTHING) -> Access:
@@ -111,8 +123,16 @@ class ResourceServer:
 
     def challenge(self, refusal: OAuthError, request: ApiRequest, required: Requirement = NOTHING) -> Answer:
         """The response to a *request* that `admit` refused; the reason is logged."""
-        _log.info("refused: %s", f"{refusal.reason} {refusal.detail}".rstrip())
+        _log.log(self._weight_of(refusal.reason), "refused: %s", f"{refusal.reason} {refusal.detail}".rstrip())
         return render_refusal(refusal, self._challenges, required, scheme_of(request))
+
+    def _weight_of(self, reason: str) -> int:
+        """The level of a line in the log: an operator who set nothing up sees warnings alone."""
+        now = self._clock()
+        if reason not in _MAYBE_OURS or abs(now - self._told_at.get(reason, -TOLD_EVERY)) < TOLD_EVERY:
+            return logging.INFO
+        self._told_at[reason] = now
+        return logging.WARNING
 
     @property
     def issuers(self) -> tuple[str, ...]:

@@ -1,0 +1,81 @@
+"""What an operator sees without setting anything up: the mistakes of a setting, and no line for each stranger."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from proofkey.guard import IssuerUnavailable, ResourceServer
+from proofkey.guard.resource_server import TOLD_EVERY
+from proofkey.protocol.errors import OAuthError
+from tests.guard.asking import AUDIENCE, asking, issuers
+from tests.guard.sample_issuer import Clock, SampleIssuer
+
+ELSEWHERE = "https://issuer.example/other"
+
+
+@pytest.fixture
+def issuer() -> Iterator[SampleIssuer]:
+    with issuers() as (only,):
+        yield only
+
+
+def refuse(server: ResourceServer, token: str) -> None:
+    """The answer to a request with *token*, which opens nothing."""
+    with pytest.raises(OAuthError) as refused:
+        server.admit_blocking(asking(token))
+    server.challenge(refused.value, asking(token))
+
+
+def lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
+    found = [record.getMessage() for record in caplog.records if record.levelno == level]
+    caplog.clear()
+    return found
+
+
+def test_a_wrong_audience_and_a_wrong_issuer_are_seen_by_default_with_both_sides(
+    issuer: SampleIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "proofkey.guard")
+    server = ResourceServer([issuer.issuer, ELSEWHERE], audience=AUDIENCE, clock=Clock())
+    refuse(server, issuer.token(aud="notes"))
+    refuse(server, issuer.token(iss=f"{issuer.issuer}/\n"))
+    trusted = f"({issuer.issuer!r}, {ELSEWHERE!r})"
+    assert [
+        "refused: access_token_audience_differs aud='notes' expected='https://api.example'",
+        rf"refused: access_token_issuer_unknown iss='{issuer.issuer}/\n' expected={trusted}",
+    ] == lines(caplog, logging.WARNING)
+
+
+def test_strangers_do_not_fill_the_log_that_everybody_sees(
+    issuer: SampleIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "proofkey.guard")
+    clock = Clock()
+    server = ResourceServer(issuer.issuer, audience=AUDIENCE, clock=clock)
+    for number in range(100):
+        refuse(server, issuer.token(iss=f"https://{number}.example"))
+        refuse(server, issuer.token(exp=1))
+    assert ["'https://0.example'"] == [line.split("=")[1].split()[0] for line in lines(caplog, logging.WARNING)]
+    clock.turn(TOLD_EVERY - 1)
+    refuse(server, issuer.token(iss="https://early.example"))
+    assert [] == lines(caplog, logging.WARNING)
+    clock.turn(1)
+    refuse(server, issuer.token(iss="https://later.example"))
+    assert 1 == len(lines(caplog, logging.WARNING))
+
+
+def test_an_iss_that_is_endless_makes_a_short_line(issuer: SampleIssuer, caplog: pytest.LogCaptureFixture) -> None:
+    refuse(ResourceServer(issuer.issuer, audience=AUDIENCE, clock=Clock()), issuer.token(iss="a" * 5_000))
+    (line,) = lines(caplog, logging.WARNING)
+    assert (True, True) == ("access_token_issuer_unknown" in line, len(line) < 500)
+
+
+def test_metadata_of_another_issuer_are_named(issuer: SampleIssuer, caplog: pytest.LogCaptureFixture) -> None:
+    issuer.metadata["issuer"] = ELSEWHERE
+    with pytest.raises(IssuerUnavailable):
+        ResourceServer(issuer.issuer, audience=AUDIENCE, clock=Clock()).admit_blocking(asking(issuer.token()))
+    (line,) = lines(caplog, logging.WARNING)
+    assert f"the metadata name another issuer, {ELSEWHERE!r}" in line
