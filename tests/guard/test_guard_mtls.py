@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID
 from proofkey.guard import Access, CertificateBound, Dpop, Guard, ResourceServer, TokenRejected
 from proofkey.guard.asgi import read_request
 from proofkey.guard.request import ApiRequest
+from proofkey.guard.wsgi import read_request as read_environ
 from tests.guard.sample_issuer import Clock, SampleIssuer
 from tests.guard.tls_proxy import ending_tls
 from tests.listening import bind, listening, url_of
@@ -134,6 +135,32 @@ async def test_a_certificate_told_twice_opens_nothing(issuer: SampleIssuer) -> N
     told = (b"client-cert", b":" + b64encode(der(MINE)) + b":")
     with refused(TokenRejected, "certificate_repeated"):
         await Api(issuer, CertificateBound(proxy_header="Client-Cert")).send(told, told)
+
+
+async def test_two_certificates_joined_in_one_header_open_nothing(issuer: SampleIssuer) -> None:
+    """As WSGI joins a header that was sent twice, and some proxies do: the first one is the client's own word."""
+    api = Api(issuer, CertificateBound(proxy_header="Client-Cert"))
+    padded = next(each for each in (certificate(f"{n}") for n in range(99)) if "=" in pem(each))
+    token = issuer.token(cnf={"x5t#S256": thumbprint(padded)})
+    first, second = quote(pem(padded)).encode(), quote(pem(OTHER)).encode()
+    assert "alice" == (await api.send((b"client-cert", first), token=token)).subject
+    joined = [first + between + second for between in (b",", b", ", b"%2C", b"", b"%0A")]
+    rfc9440 = b":" + b64encode(der(padded)) + b":"
+    for told in (*joined, rfc9440 + b", :" + b64encode(der(OTHER)) + b":", first + b",", b"," + first):
+        with refused(TokenRejected, "certificate_malformed"):
+            await api.send((b"client-cert", told), token=token)
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/notes", "HTTP_AUTHORIZATION": f"Bearer {token}"}
+    environ["HTTP_CLIENT_CERT"] = f"{first.decode()},{second.decode()}"
+    with refused(TokenRejected, "certificate_malformed"):
+        await api.server.admit(read_environ(environ, api.server))
+
+
+async def test_pem_with_anything_else_in_it_is_none(issuer: SampleIssuer) -> None:
+    api = Api(issuer, CertificateBound(proxy_header="Client-Cert"))
+    head, body = pem(MINE).split("\n", 1)
+    for odd in (f"{head}\n!!{body}", f"{head}\n{body[:7]}-{body[7:]}", f"x{head}\n{body}", f"{head}\n{body}x"):
+        with refused(TokenRejected, "certificate_malformed"):
+            await api.send((b"client-cert", quote(odd).encode()))
 
 
 async def test_a_bound_token_opens_nothing_where_certificates_are_not_asked_for(issuer: SampleIssuer) -> None:

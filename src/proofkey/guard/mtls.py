@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ssl
+import re
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +20,7 @@ from proofkey.guard.steps import Steps
 from proofkey.protocol.base64url import encode_base64url
 
 MAX_HEADER = 16_384
+_PEM = re.compile(rb"\s*-----BEGIN CERTIFICATE-----\s([^-]+)\s-----END CERTIFICATE-----\s*")
 
 
 class CertificateBound:
@@ -76,12 +77,13 @@ class CertificateBound:
 
 
 def _read_certificate(sent: bytes) -> bytes | None:
-    """DER out of an RFC 9440 byte sequence or of percent-encoded PEM."""
+    """DER out of an RFC 9440 byte sequence or of percent-encoded PEM: of one certificate, with nothing beside it."""
     if len(sent) > MAX_HEADER:
         return None
     try:
         if sent.startswith(b":") and sent.endswith(b":"):
             return b64decode(sent[1:-1], validate=True) or None
-        return ssl.PEM_cert_to_DER_cert(unquote_to_bytes(sent).decode("ascii").strip())
+        pem = _PEM.fullmatch(unquote_to_bytes(sent))
+        return b64decode(b"".join(pem[1].split()), validate=True) if pem is not None else None
     except ValueError:
         return None
