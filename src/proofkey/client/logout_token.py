@@ -23,12 +23,12 @@ class LogoutTokenRefused(ResponseRefused):
 
 @dataclass(frozen=True, slots=True)
 class LogoutNotice:
-    """Who is to be signed out: one session (*sid*), else all of *subject*. `jti` counts once until `expires_at`."""
+    """Who was signed out by `issued_at`: one session (*sid*), else all of *subject*. A `jti` counts once."""
 
     sid: str | None
     subject: str | None
     jti: str
-    expires_at: int
+    issued_at: int
 
 
 def check_typ(token: str) -> None:
@@ -74,12 +74,12 @@ def _check_times(claims: Claims, now: int, leeway_for: int) -> int:
         raise LogoutTokenRefused("logout_token_times_malformed", "iat or exp of the logout token is missing")
     if now >= expires_at + leeway_for or now < issued_at - leeway_for:
         raise LogoutTokenRefused("logout_token_expired", "The logout token is not of this time: compare the clocks")
-    return expires_at + leeway_for
+    return issued_at
 
 
-def _read_notice(claims: Claims, expires_at: int) -> LogoutNotice:
+def _read_notice(claims: Claims, issued_at: int) -> LogoutNotice:
     sid, subject, jti = claims.get("sid"), claims.get("sub"), claims.get("jti")
     texts = all(isinstance(text, str | None) for text in (sid, subject))
     if not texts or not (sid or subject) or not isinstance(jti, str) or not jti:
         raise LogoutTokenRefused("logout_token_about_nobody", "sid and sub, or jti, of the logout token are missing")
-    return LogoutNotice(sid, subject, jti, expires_at)
+    return LogoutNotice(sid, subject, jti, issued_at)

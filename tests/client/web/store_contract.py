@@ -132,23 +132,81 @@ class SessionStoreContract:
             await asyncio.gather(self.renew(store), store.end_session(key("alice's")))
             assert await store.find_session(key("alice's")) is None, number
 
+    async def end(
+        self, store: SessionStore, about: str = "alice", notice: str = "jti", signed_in_by: int = NOON, now: int = NOON
+    ) -> bool:
+        until = now + HOUR
+        return await store.end_sessions(key(about), notice=key(notice), signed_in_by=signed_in_by, until=until, now=now)
+
     async def test_sessions_are_ended_by_sid_or_by_subject(self, store: SessionStore) -> None:
         await store.start_session(session("laptop", sid_key=key("s1")), now=NOON)
         await store.start_session(session("phone", sid_key=key("s2")), now=NOON)
         await store.start_session(session("desk", sid_key=None), now=NOON)
         await store.start_session(session("bob's", sid_key=key("s3"), subject_key=key("bob")), now=NOON)
-        assert 1 == await store.end_sessions(sid_key=key("s1"))
-        assert 0 == await store.end_sessions(sid_key=key("s1"))
+        assert await self.end(store, "s1", "first")
         assert await store.find_session(key("laptop")) is None
-        assert 2 == await store.end_sessions(subject_key=key("alice"))
+        assert await store.find_session(key("phone")) is not None
+        assert await self.end(store, "alice", "second")
         assert await store.find_session(key("phone")) is None
         assert await store.find_session(key("desk")) is None
         assert await store.find_session(key("bob's")) is not None
 
-    async def test_of_thirty_who_spend_an_id_one_is_the_first(self, store: SessionStore) -> None:
-        spending = (store.spend(key("jti"), until=NOON + HOUR, now=NOON) for _ in range(CALLERS))
-        assert Counter({False: CALLERS - 1, True: 1}) == await at_once(*spending)
-        assert await store.spend(key("another"), until=NOON + HOUR, now=NOON)
+    async def test_what_was_signed_in_later_stays(self, store: SessionStore) -> None:
+        await store.start_session(session("before", signed_in_at=NOON), now=NOON)
+        await store.start_session(session("after", signed_in_at=NOON + 1), now=NOON)
+        assert await self.end(store)
+        assert await store.find_session(key("before")) is None
+        assert await store.find_session(key("after")) is not None
+
+    async def test_a_session_that_ended_before_it_started_does_not_start(self, store: SessionStore) -> None:
+        for about, number in (("sid", 1), ("alice", 2)):
+            assert await self.end(store, about, about, signed_in_by=NOON + number)
+            late = session(signed_in_at=NOON + number)
+            assert not await store.start_session(late, now=NOON + 9)
+            assert await store.find_session(key("alice's")) is None
+        assert await store.start_session(session(signed_in_at=NOON + 3), now=NOON + 9)
+        without_sid = session("no sid", sid_key=None, subject_key=key("bob"))
+        assert await store.start_session(without_sid, now=NOON + 9)
+
+    async def test_the_latest_of_several_notices_counts(self, store: SessionStore) -> None:
+        assert await self.end(store, notice="first", signed_in_by=NOON + 5)
+        assert await self.end(store, notice="second", signed_in_by=NOON + 2)
+        assert not await store.start_session(session(signed_in_at=NOON + 4), now=NOON + 9)
+
+    async def test_starting_and_ending_at_once_leaves_no_session(
+        self, store: SessionStore, second: SessionStore
+    ) -> None:
+        for number in range(CALLERS):
+            one, other = (store, second) if number % 2 else (second, store)
+            started = session(str(number), subject_key=key(f"person {number}"))
+            await asyncio.gather(one.start_session(started, now=NOON), self.end(other, f"person {number}", str(number)))
+            assert await store.find_session(key(str(number))) is None, number
+
+    async def test_a_session_that_is_ended_while_it_is_renewed_stays_ended(self, store: SessionStore) -> None:
+        for number in range(10):
+            await store.start_session(session(signed_in_at=NOON + number), now=NOON)
+            assert await self.claim(store)
+            ending = self.end(store, notice=str(number), signed_in_by=NOON + number)
+            await asyncio.gather(self.renew(store), ending)
+            assert await store.find_session(key("alice's")) is None, number
+            assert not await self.renew(store)
+
+    async def test_a_notice_that_comes_again_ends_nothing_new(self, store: SessionStore) -> None:
+        assert await self.end(store)
+        assert await store.start_session(session(signed_in_at=NOON + 1), now=NOON + 1)
+        assert not await self.end(store, signed_in_by=NOON + 9, now=NOON + 9)
+        assert await store.find_session(key("alice's")) is not None
+        assert await store.start_session(session("again", signed_in_at=NOON + 9), now=NOON + 9)
+
+    async def test_of_thirty_who_bring_a_notice_one_is_the_first(self, store: SessionStore) -> None:
+        assert Counter({False: CALLERS - 1, True: 1}) == await at_once(*(self.end(store) for _ in range(CALLERS)))
+        assert await self.end(store, notice="another")
+
+    async def test_a_notice_is_remembered_for_its_time(self, store: SessionStore) -> None:
+        short = {"signed_in_by": NOON + 99, "until": NOON + 20, "now": NOON}
+        assert await store.end_sessions(key("alice"), notice=key("jti"), **short)
+        await asyncio.sleep(0.05)
+        assert await store.start_session(session(), now=NOON + 20)
 
     async def test_two_stores_see_the_same(self, store: SessionStore, second: SessionStore) -> None:
         await store.start_session(session(), now=NOON)
@@ -164,7 +222,7 @@ class SessionStoreContract:
         await store.start_session(session(), now=NOON)
         await store.start_session(session("longer", idle_until=NOON + 2 * HOUR), now=NOON)
         await store.keep_transaction(key("t"), "sealed", until=NOON + 1, now=NOON)
-        await store.spend(key("jti"), until=NOON + 1, now=NOON)
+        await store.end_sessions(key("bob"), notice=key("jti"), signed_in_by=NOON, until=NOON + 1, now=NOON)
         assert await store.purge(NOON + HOUR, 100) in (3, 0), "or the store forgets by itself"
         assert 0 == await store.purge(NOON + HOUR, 100)
         assert await store.find_session(key("longer")) is not None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import sqlite3
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -19,6 +22,7 @@ from proofkey.client.web import (
     StoredSession,
     StoreUnavailable,
 )
+from proofkey.client.web.store.sql import END_SESSIONS
 from tests.client.web.redis_server import ask
 from tests.client.web.store_contract import HOUR, NOON, SessionStoreContract, key, session
 from tests.postgres import Postgres
@@ -89,6 +93,15 @@ class TestRedis(SessionStoreContract):
 class ReadsThenWrites(MemoryStore):
     """Looks first and acts afterwards, as stores without conditional writes do."""
 
+    async def start_session(self, session: StoredSession, *, now: int) -> bool:
+        ended = any(notice.ends(session) for notice in self._signed_out.values())
+        await asyncio.sleep(0)
+        return (
+            not ended
+            and await MemoryStore().start_session(session, now=now)
+            and not self._sessions.update({session.key: session})
+        )
+
     async def take_transaction(self, key: bytes, *, now: int) -> str | None:
         found = self._transactions.get(key)
         await asyncio.sleep(0)
@@ -106,12 +119,18 @@ class ReadsThenWrites(MemoryStore):
         return True
 
 
+async def starting_and_ending(contract: SessionStoreContract, store: SessionStore) -> None:
+    await contract.test_starting_and_ending_at_once_leaves_no_session(store, store)
+
+
 @pytest.mark.parametrize(
     "promise",
     [
         SessionStoreContract.test_of_thirty_who_take_a_transaction_one_gets_it,
         SessionStoreContract.test_of_thirty_who_renew_one_is_kept,
         SessionStoreContract.test_renewing_and_ending_at_once_leaves_no_session,
+        SessionStoreContract.test_a_session_that_is_ended_while_it_is_renewed_stays_ended,
+        starting_and_ending,
     ],
 )
 async def test_the_contract_has_teeth(promise: object) -> None:
@@ -124,7 +143,9 @@ async def test_memory_holds_no_more_than_its_limit() -> None:
     for number in range(10):
         await store.start_session(session(str(number)), now=NOON)
         await store.keep_transaction(key(str(number)), "sealed", until=NOON + HOUR, now=NOON)
-        await store.spend(key(str(number)), until=NOON + HOUR, now=NOON)
+        notice = {"notice": key(str(number)), "signed_in_by": NOON, "until": NOON + HOUR, "now": NOON}
+        await store.end_sessions(key("bob"), **notice)
+    assert 3 == len(store._signed_out)
     kept = [number for number in range(10) if await store.find_session(key(str(number)))]
     assert [7, 8, 9] == kept
     assert await store.take_transaction(key("6"), now=NOON) is None
@@ -138,13 +159,143 @@ async def test_the_sqlite_file_is_its_owner_s_alone(tmp_path: Path) -> None:
     assert 0o600 == stat.S_IMODE(store.path.stat().st_mode)
 
 
+async def test_a_sqlite_file_that_was_open_to_others_is_so_no_longer(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "sessions.db")
+    store.path.touch()
+    store.path.chmod(0o666)
+    await store.open()
+    assert 0o600 == stat.S_IMODE(store.path.stat().st_mode)
+    await store.close()
+
+
+async def test_a_look_up_does_not_wait_behind_a_crowd_that_begins_to_sign_in(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "sessions.db")
+    await store.open()
+    await store.start_session(session(), now=NOON)
+    crowd = [
+        asyncio.ensure_future(store.keep_transaction(key(str(number)), "sealed", until=NOON + HOUR, now=NOON))
+        for number in range(300)
+    ]
+    await asyncio.sleep(0)
+    assert session() == await store.find_session(key("alice's"))
+    done_before = sum(each.done() for each in crowd)
+    await asyncio.gather(*crowd)
+    await store.close()
+    assert done_before < 150
+
+
+async def test_what_waits_to_be_written_is_one_commit(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "sessions.db")
+    await store.open()
+    before = commits_of(store.path)
+    crowd = [store.keep_transaction(key(str(number)), "", until=NOON + HOUR, now=NOON) for number in range(300)]
+    await asyncio.gather(*crowd)
+    assert 0 < commits_of(store.path) - before < 30
+    await store.close()
+
+
+def commits_of(path: Path) -> int:
+    """How many there were: the file change counter (https://sqlite.org/fileformat2.html §1.3.7)."""
+    return int.from_bytes(path.read_bytes()[24:28], "big")
+
+
+async def test_a_write_that_fails_fails_alone(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "sessions.db")
+    await store.open()
+    writes = [store.keep_transaction(key(name), "sealed", until=NOON + HOUR, now=NOON) for name in ("a", "b", "b", "c")]
+    outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    assert [None, None, StoreUnavailable, None] == [each and type(each) for each in outcomes]
+    assert "sealed" == await store.take_transaction(key("c"), now=NOON)
+    await store.close()
+
+
+class Interrupted(SqliteStore):
+    """Something happens before one of the statements of a call."""
+
+    def __init__(self, path: Path, number: int, meanwhile: Callable[[], Awaitable[bool]]) -> None:
+        super().__init__(path)
+        self.number, self.meanwhile = number, meanwhile
+
+    async def _run(self, statement: str, *arguments: Any) -> Any:
+        self.number -= not statement.startswith("CREATE")
+        if self.number == 0:
+            assert await self.meanwhile()
+        return await super()._run(statement, *arguments)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+async def test_between_the_steps_of_a_start_everything_can_be_ended(tmp_path: Path, number: int) -> None:
+    other = SqliteStore(tmp_path / "sessions.db")
+    await other.open()
+    store = Interrupted(other.path, number, lambda: SessionStoreContract().end(other))
+    await store.open()
+    await store.start_session(session(), now=NOON)
+    assert not await store.find_session(key("alice's"))
+    await store.close()
+    await other.close()
+
+
+@pytest.mark.parametrize("number", [1, 2])
+async def test_between_the_steps_of_an_end_a_session_can_be_started(tmp_path: Path, number: int) -> None:
+    other, contract = SqliteStore(tmp_path / "sessions.db"), SessionStoreContract()
+    await other.open()
+    started: list[bool] = []
+
+    async def start() -> bool:
+        started.append(await other.start_session(session(), now=NOON))
+        return True
+
+    store = Interrupted(other.path, number, start)
+    await store.open()
+    assert await contract.end(store)
+    assert [number == 1] == started
+    assert await other.find_session(key("alice's")) is None
+    await store.close()
+    await other.close()
+
+
+async def test_a_notice_whose_sessions_were_not_ended_ends_them_when_it_comes_again(tmp_path: Path) -> None:
+    class EndsNothingAtFirst(SqliteStore):
+        works = False
+
+        async def _run(self, statement: str, *arguments: Any) -> Any:
+            if statement == END_SESSIONS and not self.works:
+                self.works = True
+                raise StoreUnavailable("for a moment")
+            return await super()._run(statement, *arguments)
+
+    store, contract = EndsNothingAtFirst(tmp_path / "sessions.db"), SessionStoreContract()
+    await store.open()
+    await store.start_session(session(), now=NOON)
+    with pytest.raises(StoreUnavailable):
+        await contract.end(store)
+    assert await contract.end(store), "as if it came for the first time"
+    assert await store.find_session(key("alice's")) is None
+    assert not await contract.end(store)
+    await store.close()
+
+
+async def test_a_sqlite_file_that_another_process_writes_can_be_looked_up(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "sessions.db")
+    await store.open()
+    await store.start_session(session(), now=NOON)
+    other = sqlite3.connect(store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.ensure_future(store.end_session(key("alice's")))
+    assert session() == await asyncio.wait_for(store.find_session(key("alice's")), 5)
+    other.execute("COMMIT")
+    other.close()
+    assert session() == await waiting
+    await store.close()
+
+
 async def test_redis_forgets_by_itself(redis_url: str, redis_port: int) -> None:
     store = RedisStore(redis_url, prefix="notes")
     await store.open()
     await store.start_session(session(idle_until=NOON + 60, until=NOON + 90), now=NOON)
     await store.keep_transaction(key("t"), "sealed", until=NOON + 60, now=NOON)
-    await store.spend(key("jti"), until=NOON + 60, now=NOON)
-    assert b":5\r\n" == ask(redis_port, "DBSIZE")
+    await store.end_sessions(key("bob"), notice=key("jti"), signed_in_by=NOON, until=NOON + 60, now=NOON)
+    assert b":6\r\n" == ask(redis_port, "DBSIZE")
     for _ in range(100):
         if (left := ask(redis_port, "DBSIZE")) == b":0\r\n":
             break
@@ -156,10 +307,27 @@ async def test_redis_forgets_by_itself(redis_url: str, redis_port: int) -> None:
 async def test_a_redis_index_does_not_collect_sessions_that_are_over(redis_url: str, redis_port: int) -> None:
     store = RedisStore(redis_url)
     await store.open()
-    await store.start_session(session("short", idle_until=NOON + 20), now=NOON)
-    await asyncio.sleep(0.1)
-    await store.start_session(session("long"), now=NOON)
-    assert b":1\r\n" == ask(redis_port, "SCARD", f"{{proofkey}}:subject:{key('alice').hex()}")
+    await store.start_session(session("short", idle_until=NOON + 20, until=NOON + 20), now=NOON)
+    await store.start_session(session("long"), now=NOON + 20)
+    assert b":1\r\n" == ask(redis_port, "ZCARD", f"{{proofkey}}:sessions:{key('alice').hex()}")
+    await store.close()
+
+
+async def test_a_sign_in_at_redis_does_not_walk_the_sessions_its_person_has(redis_url: str, redis_port: int) -> None:
+    store = RedisStore(redis_url)
+    await store.open()
+
+    async def commands_of(number: int) -> int:
+        ask(redis_port, "CONFIG", "RESETSTAT")
+        await store.start_session(session(str(number)), now=NOON)
+        told = ask(redis_port, "INFO", "commandstats").decode()
+        return sum(int(calls) for calls in re.findall(r"cmdstat_\w+[^:]*:calls=(\d+)", told))
+
+    await store.start_session(session("first"), now=NOON)
+    of_two = await commands_of(2)
+    for number in range(3, 50):
+        await store.start_session(session(str(number)), now=NOON)
+    assert of_two == await commands_of(50)
     await store.close()
 
 

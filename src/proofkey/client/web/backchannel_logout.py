@@ -1,9 +1,9 @@
 """POST …/backchannel-logout: the issuer ends sessions here (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8).
 
 1. A logout token is believed for its signature, issuer, audience, event and times; where it comes from says nothing.
-2. Sessions are ended before its `jti` is spent: whatever fails in between, the issuer's next try ends them. A token that
-   comes again is refused (§2.6), after it ended what there was to end, which is nothing where all went well.
-3. A `sid` ends that session alone; without one every session of `sub` ends.
+2. A `sid` ends that session alone; without one every session of `sub` ends. A sign-in that is under way ends with them.
+3. What was signed in after the token was received, or a leeway after it was issued, stays: a token that comes late or again
+   ends nothing new. One that comes again is refused (§2.6), after what it ended was made sure of.
 """
 
 from __future__ import annotations
@@ -12,6 +12,10 @@ from proofkey.client.logout_token import LogoutNotice, LogoutTokenRefused, check
 from proofkey.client.web.message import FormRefused, Request, Response, not_allowed
 from proofkey.client.web.session import session_key_of
 from proofkey.client.web.site import Site
+from proofkey.protocol.records import MINUTE, SECOND
+
+REMEMBERED_FOR = 5 * MINUTE
+"""Longer than any sign-in takes whose code was sent to the issuer, and than most logout tokens live (§4)."""
 
 
 async def receive_logout(site: Site, request: Request) -> Response:
@@ -20,11 +24,14 @@ async def receive_logout(site: Site, request: Request) -> Response:
         return not_allowed("POST")
     notice = await _read_notice(site, request)
     issuer, now = site.issuer.issuer, site.clock()
-    if notice.sid is not None:
-        await site.store.end_sessions(sid_key=session_key_of(issuer, "sid", notice.sid))
-    elif notice.subject is not None:
-        await site.store.end_sessions(subject_key=session_key_of(issuer, "sub", notice.subject))
-    if not await site.store.spend(session_key_of(issuer, "jti", notice.jti), until=notice.expires_at, now=now):
+    kind, value = ("sid", notice.sid) if notice.sid else ("sub", notice.subject or "")
+    if not await site.store.end_sessions(
+        session_key_of(issuer, kind, value),
+        notice=session_key_of(issuer, "jti", notice.jti),
+        signed_in_by=min(now, notice.issued_at + SECOND + site.settings.leeway_for),
+        until=now + REMEMBERED_FOR,
+        now=now,
+    ):
         raise LogoutTokenRefused("logout_token_replayed", "This logout token was received before")
     return Response(200, ((b"cache-control", b"no-store"),))
 

@@ -3,7 +3,8 @@
 1. Without this browser's cookie for this `state` an answer is worth nothing (login CSRF, code injection).
 2. A transaction is taken before its code is sent anywhere: an answer that comes twice is used once.
 3. A session's id is made here, of fresh random bits; what the browser had before is ended (session fixation).
-4. Where the code was redeemed and no session comes of it, the refresh token goes back.
+4. Where the code was redeemed and no session comes of it, the refresh token goes back. So it is where the issuer ended the
+   sign-in before it was a session (OpenID Connect Back-Channel Logout 1.0 §2.7).
 """
 
 from __future__ import annotations
@@ -104,16 +105,17 @@ async def _without_transaction(site: Site, request: Request, answer: Answer) -> 
 
 
 async def _redeem(site: Site, request: Request, answer: Answer, transaction: Transaction) -> Response:
+    sent_at = site.clock()
     signed_in = await site.network.run(site.issuer.redeem(answer.read(site, transaction)))
     try:
-        return await _start(site, request, transaction, signed_in)
+        return await _start(site, request, transaction, signed_in, sent_at)
     except (Refusal, StoreUnavailable):
         await revoke(site, signed_in.tokens.refresh_token)
         raise
 
 
-async def _start(site: Site, request: Request, transaction: Transaction, signed_in: SignedIn) -> Response:
-    """The session of who signed in; every session the browser had before is over."""
+async def _start(site: Site, request: Request, transaction: Transaction, signed_in: SignedIn, sent_at: int) -> Response:
+    """The session of who signed in, with a code sent at that moment; every session the browser had before is over."""
     claims = await _read_claims(site, signed_in)
     now = site.clock()
     if transaction.max_age is not None:
@@ -130,10 +132,11 @@ async def _start(site: Site, request: Request, transaction: Transaction, signed_
         asked_acr_values=transaction.acr_values,
         asked_max_age=transaction.max_age,
     )
-    at_rest = _at_rest(site, hash_cookie(value), contents, now)
+    at_rest = _at_rest(site, hash_cookie(value), contents, sent_at)
     for former in {transaction.replaces, session_key(site, request)} - {None}:
         await site.store.end_session(former)  # type: ignore[arg-type]
-    await site.store.start_session(at_rest, now=now)
+    if not await site.store.start_session(at_rest, now=now):
+        raise LoginRefused("signed_out_meanwhile", "The issuer ended this sign-in before it was complete")
     return redirect(transaction.return_to).adding(site.session_cookie.set(value))
 
 
@@ -147,15 +150,16 @@ async def _read_claims(site: Site, signed_in: SignedIn) -> Claims:
     return {**told, **claims}
 
 
-def _at_rest(site: Site, key: bytes, contents: Contents, now: int) -> StoredSession:
-    issuer, until = site.issuer.issuer, now + site.settings.absolute_for
+def _at_rest(site: Site, key: bytes, contents: Contents, sent_at: int) -> StoredSession:
+    issuer, until = site.issuer.issuer, contents.created_at + site.settings.absolute_for
     return StoredSession(
         key=key,
         sid_key=_sid_key(issuer, contents.claims),
         subject_key=session_key_of(issuer, "sub", contents.subject),
         sealed=site.sealing.close_session(key, contents),
-        idle_until=min(now + site.settings.idle_for, until),
+        idle_until=min(contents.created_at + site.settings.idle_for, until),
         until=until,
+        signed_in_at=sent_at,
     )
 
 

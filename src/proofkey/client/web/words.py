@@ -62,6 +62,7 @@ _BY_REASON = {
         "Please allow cookies",
         "This browser did not keep the cookie that signing in needs. Allow cookies for this site, then sign in again.",
     ),
+    "signed_out_meanwhile": Words("Please sign in again", "You were signed out while this sign-in was under way."),
     "id_token_auth_time_too_old": Words(
         "Please sign in again", "A fresh sign-in is needed here, and yours is too long ago."
     ),

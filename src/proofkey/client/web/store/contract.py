@@ -5,7 +5,7 @@
 3. What is taken or spent is so once, whoever else asks at the same time.
 4. Times come from the caller, in milliseconds; *until* lets a store forget, and whether something expired is the caller's.
 5. Keys arrive hashed and contents sealed: no cookie, token, code, verifier or claim reaches a store in clear.
-6. A session that ended stays ended: what would renew it afterwards fails.
+6. A session that ended stays ended: what would renew it afterwards fails, and what would start it only now as well.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class StoredSession:
     """One session at rest. Keys are SHA-256 hashes; `sealed` is for whoever has the sealing key.
 
     `version` counts how often its tokens were renewed. It lives until `idle_until`, which use moves on, and never past
-    `until`. Who holds `claimed_until` in the future renews the tokens now.
+    `until`. Who holds `claimed_until` in the future renews the tokens now. `signed_in_at` is when its code was sent to the
+    issuer: what the issuer ends from then on it ends, too.
 
     >>> from proofkey.client.web import StoredSession
     >>> kept = StoredSession(b"k" * 32, None, b"s" * 32, "sealed", idle_until=NOW + 1_000, until=NOW + 9_000)
@@ -48,6 +49,7 @@ class StoredSession:
     until: int
     version: int = 0
     claimed_until: int = 0
+    signed_in_at: int = 0
 
     def is_live(self, now: int) -> bool:
         """True while neither lifetime is over."""
@@ -60,9 +62,10 @@ class SessionStore(Protocol):
     A store of your own has these methods, and keeps the promises above.
 
     >>> import asyncio
-    >>> from proofkey.client.web import MemoryStore, SessionStore
+    >>> from proofkey.client.web import MemoryStore, SessionStore, StoredSession
     >>> store: SessionStore = MemoryStore()
-    >>> asyncio.run(store.spend(b"k" * 32, until=NOW + 1_000, now=NOW))
+    >>> alice = StoredSession(b"k" * 32, None, b"s" * 32, "sealed", idle_until=NOW + 1_000, until=NOW + 9_000)
+    >>> asyncio.run(store.start_session(alice, now=NOW))
     True
     """
 
@@ -78,8 +81,8 @@ class SessionStore(Protocol):
     async def take_transaction(self, key: bytes, *, now: int) -> str | None:
         """The begun login, which is gone afterwards; None for everybody but the first."""
 
-    async def start_session(self, session: StoredSession, *, now: int) -> None:
-        """Keep a new session."""
+    async def start_session(self, session: StoredSession, *, now: int) -> bool:
+        """Keep a new session. False, and nothing is kept, where `end_sessions` ended it already."""
 
     async def find_session(self, key: bytes) -> StoredSession | None:
         """The session as it is now."""
@@ -99,11 +102,12 @@ class SessionStore(Protocol):
     async def end_session(self, key: bytes) -> StoredSession | None:
         """The session, which is gone afterwards; None for everybody but the first."""
 
-    async def end_sessions(self, *, sid_key: bytes | None = None, subject_key: bytes | None = None) -> int:
-        """End every session with that sid, or of that subject; how many there were."""
+    async def end_sessions(self, about: bytes, *, notice: bytes, signed_in_by: int, until: int, now: int) -> bool:
+        """End each session whose `sid_key` or `subject_key` is *about* and that was signed in by then.
 
-    async def spend(self, key: bytes, *, until: int, now: int) -> bool:
-        """True for the first who asks with this key before *until*, false for everybody after."""
+        Those that would only now start are refused *until*. A *notice* that comes again in that time ends what it left the
+        first time, which is nothing where that call came to its end: then it is False.
+        """
 
     async def purge(self, before: int, limit: int) -> int:
         """Remove at most *limit* things of each kind that ended before that moment; how many."""

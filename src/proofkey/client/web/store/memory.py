@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from proofkey.client.web.store.contract import StoredSession
 
@@ -13,7 +13,7 @@ MAX_KEPT = 10_000
 
 
 class MemoryStore:
-    """At most *limit* sessions, as many begun logins and spent ids; of each, the oldest go first.
+    """At most *limit* sessions, as many begun logins and notices of an issuer; of each, the oldest go first.
 
     >>> from proofkey.client.web import MemoryStore
     >>> MemoryStore(limit=500).limit
@@ -24,7 +24,7 @@ class MemoryStore:
         self.limit = limit
         self._transactions: dict[bytes, tuple[str, int]] = {}
         self._sessions: dict[bytes, StoredSession] = {}
-        self._spent: dict[bytes, int] = {}
+        self._signed_out: dict[bytes, _SignedOut] = {}
 
     async def open(self) -> None:
         """Nothing to connect to."""
@@ -42,10 +42,13 @@ class MemoryStore:
         sealed, until = self._transactions.pop(key, ("", 0))
         return sealed if now < until else None
 
-    async def start_session(self, session: StoredSession, *, now: int) -> None:
-        """Keep a new session."""
+    async def start_session(self, session: StoredSession, *, now: int) -> bool:
+        """Keep a new session that has not ended already."""
+        if any(now < notice.until and notice.ends(session) for notice in self._signed_out.values()):
+            return False
         self._make_room(self._sessions, now, _session_end)
         self._sessions[session.key] = session
+        return True
 
     async def find_session(self, key: bytes) -> StoredSession | None:
         """The session as it is now."""
@@ -85,30 +88,20 @@ class MemoryStore:
         """The session, once."""
         return self._sessions.pop(key, None)
 
-    async def end_sessions(self, *, sid_key: bytes | None = None, subject_key: bytes | None = None) -> int:
-        """End those with that sid, or of that subject."""
-        ended = [
-            key
-            for key, session in self._sessions.items()
-            if (sid_key is not None and session.sid_key == sid_key)
-            or (subject_key is not None and session.subject_key == subject_key)
-        ]
-        for key in ended:
-            del self._sessions[key]
-        return len(ended)
-
-    async def spend(self, key: bytes, *, until: int, now: int) -> bool:
-        """True the first time."""
-        if now < self._spent.get(key, 0):
+    async def end_sessions(self, about: bytes, *, notice: bytes, signed_in_by: int, until: int, now: int) -> bool:
+        """End those it is about; they end in one step, so there is nothing to make sure of where it comes again."""
+        if notice in self._signed_out:
             return False
-        self._make_room(self._spent, now, lambda kept: kept)
-        self._spent[key] = until
+        self._make_room(self._signed_out, now, lambda kept: kept.until)
+        self._signed_out[notice] = signed_out = _SignedOut(about, signed_in_by, until)
+        for key in [key for key, session in self._sessions.items() if signed_out.ends(session)]:
+            del self._sessions[key]
         return True
 
     async def purge(self, before: int, limit: int) -> int:
         """Forget what ended."""
         gone = _forget(self._transactions, before, limit, lambda kept: kept[1])
-        gone += _forget(self._spent, before, limit, lambda kept: kept)
+        gone += _forget(self._signed_out, before, limit, lambda kept: kept.until)
         return gone + _forget(self._sessions, before, limit, _session_end)
 
     def _make_room(self, kept: dict[bytes, Kept], now: int, ends_at: Callable[[Kept], int]) -> None:
@@ -116,6 +109,18 @@ class MemoryStore:
             _forget(kept, now, self.limit, ends_at)
         while len(kept) >= self.limit:
             del kept[next(iter(kept))]
+
+
+class _SignedOut(NamedTuple):
+    """Whom an issuer signed out, and until when that is remembered."""
+
+    about: bytes
+    signed_in_by: int
+    until: int
+
+    def ends(self, session: StoredSession) -> bool:
+        """True where it is about that session."""
+        return self.about in (session.sid_key, session.subject_key) and session.signed_in_at <= self.signed_in_by
 
 
 def _session_end(session: StoredSession) -> int:

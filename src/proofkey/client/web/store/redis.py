@@ -1,7 +1,8 @@
 """Sessions in Redis, for processes on several machines (redis.asyncio; install proofkey[redis]).
 
 1. What reads and then writes is one script, which Redis runs alone. All keys share a hash tag: a cluster keeps them together.
-2. Redis forgets by itself what ended; its own clock only counts how long that is, and never decides.
+2. Redis forgets by itself what ended; its own clock only counts how long that is, and never decides. What finds a person's
+   sessions is a sorted set by when they end at the latest: a sign-in drops those that did, and walks none.
 3. Nothing is sent a second time by itself: whether the first was done nobody knows.
 """
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 ANSWER_WITHIN = 10.0
-_FIELDS = ("sid_key", "subject_key", "sealed", "idle_until", "until", "version", "claimed_until")
+_FIELDS = ("sid_key", "subject_key", "sealed", "idle_until", "until", "version", "claimed_until", "signed_in_at")
 
 _FORGET_IN = """
 local function forget_in(key, moment, now) redis.call('PEXPIRE', key, math.max(1, moment - now)) end
@@ -23,16 +24,18 @@ local function forget_in(key, moment, now) redis.call('PEXPIRE', key, math.max(1
 _START = (
     _FORGET_IN
     + """
-local now = tonumber(ARGV[1])
+local now, idle_until, lives_until = tonumber(ARGV[1]), tonumber(ARGV[5]), tonumber(ARGV[6])
+for number = 2, #KEYS, 2 do
+  local signed_in_by = redis.call('GET', KEYS[number])
+  if signed_in_by and tonumber(ARGV[9]) <= tonumber(signed_in_by) then return 0 end
+end
 redis.call('HSET', KEYS[1], 'sid_key', ARGV[2], 'subject_key', ARGV[3], 'sealed', ARGV[4], 'idle_until', ARGV[5],
-  'until', ARGV[6], 'version', ARGV[7], 'claimed_until', ARGV[8])
-forget_in(KEYS[1], tonumber(ARGV[5]), now)
-for number = 2, #KEYS do
-  for _, member in ipairs(redis.call('SMEMBERS', KEYS[number])) do
-    if redis.call('EXISTS', member) == 0 then redis.call('SREM', KEYS[number], member) end
-  end
-  redis.call('SADD', KEYS[number], KEYS[1])
-  if redis.call('PTTL', KEYS[number]) < tonumber(ARGV[6]) - now then forget_in(KEYS[number], tonumber(ARGV[6]), now) end
+  'until', ARGV[6], 'version', ARGV[7], 'claimed_until', ARGV[8], 'signed_in_at', ARGV[9])
+forget_in(KEYS[1], idle_until, now)
+for number = 3, #KEYS, 2 do
+  redis.call('ZREMRANGEBYSCORE', KEYS[number], '-inf', now)
+  redis.call('ZADD', KEYS[number], lives_until, KEYS[1])
+  if redis.call('PTTL', KEYS[number]) < lives_until - now then forget_in(KEYS[number], lives_until, now) end
 end
 return 1"""
 )
@@ -75,10 +78,21 @@ local found = redis.call('HGETALL', KEYS[1])
 redis.call('DEL', KEYS[1])
 return found"""
 _END_ALL = """
-local ended = 0
-for _, member in ipairs(redis.call('SMEMBERS', KEYS[1])) do ended = ended + redis.call('DEL', member) end
-redis.call('DEL', KEYS[1])
-return ended"""
+local seen = redis.call('GET', KEYS[1])
+local signed_in_by = tonumber(seen or ARGV[1])
+if not seen then
+  local latest = math.max(signed_in_by, tonumber(redis.call('GET', KEYS[2]) or 0))
+  redis.call('SET', KEYS[1], signed_in_by, 'PX', ARGV[2])
+  redis.call('SET', KEYS[2], latest, 'PX', ARGV[2])
+end
+for _, member in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+  local signed_in_at = redis.call('HGET', member, 'signed_in_at')
+  if not signed_in_at or tonumber(signed_in_at) <= signed_in_by then
+    redis.call('DEL', member)
+    redis.call('ZREM', KEYS[3], member)
+  end
+end
+return seen and 0 or 1"""
 
 
 class RedisStore:
@@ -142,13 +156,14 @@ class RedisStore:
         until, _, sealed = (kept or b"0 ").decode("ascii").partition(" ")
         return sealed if now < int(until) else None
 
-    async def start_session(self, session: StoredSession, *, now: int) -> None:
-        """Keep a new session."""
-        sid_key = session.sid_key or b""
-        keys = [self._key("session", session.key), self._key("subject", session.subject_key)]
-        keys += [self._key("sid", sid_key)] if sid_key else []
-        values = (sid_key, session.subject_key, session.sealed, session.idle_until, session.until)
-        await self._script(_START, keys, now, *values, session.version, session.claimed_until)
+    async def start_session(self, session: StoredSession, *, now: int) -> bool:
+        """Keep a new session that has not ended already."""
+        keys = [self._key("session", session.key)]
+        for about in filter(None, (session.subject_key, session.sid_key)):
+            keys += [self._key("signed_out", about), self._key("sessions", about)]
+        values = (session.sid_key or b"", session.subject_key, session.sealed, session.idle_until, session.until)
+        counts = (session.version, session.claimed_until, session.signed_in_at)
+        return bool(await self._script(_START, keys, now, *values, *counts))
 
     async def find_session(self, key: bytes) -> StoredSession | None:
         """The session as it is now."""
@@ -177,18 +192,10 @@ class RedisStore:
         found = dict(zip(flat[::2], flat[1::2], strict=True))
         return _session(key, [found[name.encode()] for name in _FIELDS]) if found else None
 
-    async def end_sessions(self, *, sid_key: bytes | None = None, subject_key: bytes | None = None) -> int:
-        """End those with that sid, or of that subject."""
-        ended = 0
-        if sid_key is not None:
-            ended += int(await self._script(_END_ALL, [self._key("sid", sid_key)]))
-        if subject_key is not None:
-            ended += int(await self._script(_END_ALL, [self._key("subject", subject_key)]))
-        return ended
-
-    async def spend(self, key: bytes, *, until: int, now: int) -> bool:
-        """True the first time."""
-        return await self._ask("SET", self._key("spent", key), "", "NX", "PX", max(1, until - now)) is not None
+    async def end_sessions(self, about: bytes, *, notice: bytes, signed_in_by: int, until: int, now: int) -> bool:
+        """End those it is about."""
+        keys = [self._key("notice", notice), self._key("signed_out", about), self._key("sessions", about)]
+        return bool(await self._script(_END_ALL, keys, signed_in_by, max(1, until - now)))
 
     async def purge(self, before: int, limit: int) -> int:  # noqa: ARG002
         """Nothing: Redis forgets by itself."""
@@ -197,7 +204,4 @@ class RedisStore:
 
 def _session(key: bytes, values: list[bytes]) -> StoredSession:
     sid_key, subject_key, sealed, *numbers = values
-    idle_until, until, version, claimed_until = map(int, numbers)
-    return StoredSession(
-        key, sid_key or None, subject_key, sealed.decode("ascii"), idle_until, until, version, claimed_until
-    )
+    return StoredSession(key, sid_key or None, subject_key, sealed.decode("ascii"), *map(int, numbers))

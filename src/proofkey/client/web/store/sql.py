@@ -1,4 +1,9 @@
-"""The statements of the session stores that speak SQL, written once: `$1` for PostgreSQL, `?1` for SQLite."""
+"""The statements of the session stores that speak SQL, written once: `$1` for PostgreSQL, `?1` for SQLite.
+
+Each statement is a transaction of its own. Who starts a session writes it and then looks for a notice that ends it; who ends
+sessions writes the notice and then deletes: whoever comes second sees what the first wrote, so no lock is needed. A session
+between its two steps is nobody's, for the browser does not have its cookie yet.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +19,22 @@ SCHEMA = (
     "CREATE INDEX IF NOT EXISTS proofkey_transactions_until ON proofkey_transactions (until)",
     """CREATE TABLE IF NOT EXISTS proofkey_sessions (
         key {bytes} PRIMARY KEY, sid_key {bytes}, subject_key {bytes} NOT NULL, sealed TEXT NOT NULL,
-        idle_until BIGINT NOT NULL, until BIGINT NOT NULL, version BIGINT NOT NULL, claimed_until BIGINT NOT NULL)""",
+        idle_until BIGINT NOT NULL, until BIGINT NOT NULL, version BIGINT NOT NULL, claimed_until BIGINT NOT NULL,
+        signed_in_at BIGINT NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS proofkey_sessions_sid ON proofkey_sessions (sid_key)",
     "CREATE INDEX IF NOT EXISTS proofkey_sessions_subject ON proofkey_sessions (subject_key)",
     "CREATE INDEX IF NOT EXISTS proofkey_sessions_idle ON proofkey_sessions (idle_until)",
-    "CREATE TABLE IF NOT EXISTS proofkey_spent (key {bytes} PRIMARY KEY, until BIGINT NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS proofkey_spent_until ON proofkey_spent (until)",
+    """CREATE TABLE IF NOT EXISTS proofkey_signed_out (
+        key {bytes} PRIMARY KEY, about {bytes} NOT NULL, signed_in_by BIGINT NOT NULL, until BIGINT NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS proofkey_signed_out_about ON proofkey_signed_out (about)",
+    "CREATE INDEX IF NOT EXISTS proofkey_signed_out_until ON proofkey_signed_out (until)",
 )
-_COLUMNS = "key, sid_key, subject_key, sealed, idle_until, until, version, claimed_until"
+_COLUMNS = "key, sid_key, subject_key, sealed, idle_until, until, version, claimed_until, signed_in_at"
 _LIVE = "idle_until > $2 AND until > $2"
 
 KEEP_TRANSACTION = "INSERT INTO proofkey_transactions (key, sealed, until) VALUES ($1, $2, $3)"
 TAKE_TRANSACTION = "DELETE FROM proofkey_transactions WHERE key = $1 RETURNING sealed, until"
-START_SESSION = f"INSERT INTO proofkey_sessions ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"  # noqa: S608
+START_SESSION = f"INSERT INTO proofkey_sessions ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"  # noqa: S608
 FIND_SESSION = f"SELECT {_COLUMNS} FROM proofkey_sessions WHERE key = $1"  # noqa: S608
 SLIDE_SESSION = f"UPDATE proofkey_sessions SET idle_until = $3 WHERE key = $1 AND {_LIVE} RETURNING key"  # noqa: S608
 CLAIM_REFRESH = """UPDATE proofkey_sessions SET claimed_until = $3
@@ -35,14 +43,16 @@ RENEW_SESSION = f"""UPDATE proofkey_sessions SET sealed = $4, version = version 
 WHERE key = $1 AND version = $3 AND {_LIVE} RETURNING key"""  # noqa: S608
 RELEASE_REFRESH = "UPDATE proofkey_sessions SET claimed_until = 0 WHERE key = $1 AND version = $2 RETURNING key"
 END_SESSION = f"DELETE FROM proofkey_sessions WHERE key = $1 RETURNING {_COLUMNS}"  # noqa: S608
-END_BY_SID = "DELETE FROM proofkey_sessions WHERE sid_key = $1 RETURNING key"
-END_BY_SUBJECT = "DELETE FROM proofkey_sessions WHERE subject_key = $1 RETURNING key"
-SPEND = """INSERT INTO proofkey_spent (key, until) VALUES ($1, $2)
-ON CONFLICT (key) DO UPDATE SET until = excluded.until WHERE proofkey_spent.until <= $3 RETURNING key"""
+KEEP_NOTICE = """INSERT INTO proofkey_signed_out (key, about, signed_in_by, until) VALUES ($1, $2, $3, $4)
+ON CONFLICT (key) DO NOTHING RETURNING key"""
+END_SESSIONS = """DELETE FROM proofkey_sessions WHERE (sid_key = $1 OR subject_key = $1)
+AND signed_in_at <= (SELECT signed_in_by FROM proofkey_signed_out WHERE key = $2) RETURNING key"""
+FIND_NOTICE = """SELECT key FROM proofkey_signed_out
+WHERE about IN ($1, $2) AND signed_in_by >= $3 AND until > $4 LIMIT 1"""
 _PURGE = "DELETE FROM {table} WHERE key IN (SELECT key FROM {table} WHERE {ends} <= $1 LIMIT $2) RETURNING key"
 PURGE = tuple(
     _PURGE.format(table=f"proofkey_{table}", ends=ends)
-    for table, ends in (("transactions", "until"), ("sessions", "idle_until"), ("spent", "until"))
+    for table, ends in (("transactions", "until"), ("sessions", "idle_until"), ("signed_out", "until"))
 )
 
 
@@ -62,8 +72,8 @@ class SqlStore(ABC):
         rows = await self._run(TAKE_TRANSACTION, key)
         return rows[0][0] if rows and now < rows[0][1] else None
 
-    async def start_session(self, session: StoredSession, *, now: int) -> None:  # noqa: ARG002
-        """Keep a new session."""
+    async def start_session(self, session: StoredSession, *, now: int) -> bool:
+        """Keep a new session that has not ended already."""
         await self._run(
             START_SESSION,
             session.key,
@@ -74,7 +84,12 @@ class SqlStore(ABC):
             session.until,
             session.version,
             session.claimed_until,
+            session.signed_in_at,
         )
+        if await self._run(FIND_NOTICE, session.sid_key, session.subject_key, session.signed_in_at, now):
+            await self._run(END_SESSION, session.key)
+            return False
+        return True
 
     async def find_session(self, key: bytes) -> StoredSession | None:
         """The session as it is now."""
@@ -102,18 +117,18 @@ class SqlStore(ABC):
         rows = await self._run(END_SESSION, key)
         return StoredSession(*rows[0]) if rows else None
 
-    async def end_sessions(self, *, sid_key: bytes | None = None, subject_key: bytes | None = None) -> int:
-        """End those with that sid, or of that subject."""
-        ended = 0
-        if sid_key is not None:
-            ended += len(await self._run(END_BY_SID, sid_key))
-        if subject_key is not None:
-            ended += len(await self._run(END_BY_SUBJECT, subject_key))
-        return ended
-
-    async def spend(self, key: bytes, *, until: int, now: int) -> bool:
-        """True the first time."""
-        return bool(await self._run(SPEND, key, until, now))
+    async def end_sessions(
+        self,
+        about: bytes,
+        *,
+        notice: bytes,
+        signed_in_by: int,
+        until: int,
+        now: int,  # noqa: ARG002
+    ) -> bool:
+        """End those it is about."""
+        first = await self._run(KEEP_NOTICE, notice, about, signed_in_by, until)
+        return bool(await self._run(END_SESSIONS, about, notice) or first)
 
     async def purge(self, before: int, limit: int) -> int:
         """Forget what ended."""

@@ -1,7 +1,10 @@
 """Sessions in a SQLite file, for the processes of one machine (the standard library's driver, rollback journal).
 
-1. Statements run in one thread of their own, never in the event loop; each is one transaction.
-2. `synchronous=FULL`: what was answered survives a crash. Processes take turns at the file's lock.
+1. Statements run in two threads, never in the event loop: who is looked up does not wait behind what is written.
+2. All that waits to be written is one transaction: a crowd that begins to sign in costs one commit, not one each.
+3. `synchronous=FULL`: what was answered survives a crash. Processes take turns at the file's lock.
+4. No write-ahead log: before SQLite 3.51.3, 3.50.7 and 3.44.6 processes that share one can corrupt the file
+   (https://sqlite.org/wal.html#walresetbug), and few systems have those.
 """
 
 from __future__ import annotations
@@ -9,20 +12,24 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from proofkey.client.web.store.contract import StoreUnavailable
 from proofkey.client.web.store.sql import SCHEMA, SqlStore
 
 LOCKED_FOR = 10.0
 """Seconds to wait for another process's turn."""
+OTHERS = 0o077
+Rows: TypeAlias = list[Any]
 
 
 class SqliteStore(SqlStore):
-    """Sessions in the file *path*, which where it is missing is made, readable by its owner alone.
+    """Sessions in the file *path*. It is made where it is missing, and its owner's alone: what others may do is taken away.
 
     >>> from proofkey.client.web import SqliteStore
     >>> SqliteStore("sessions.db").path.name
@@ -31,55 +38,113 @@ class SqliteStore(SqlStore):
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._thread: ThreadPoolExecutor | None = None
-        self._connection: sqlite3.Connection | None = None
+        self._connections: tuple[_Connection, _Connection] | None = None
         self._process = 0
 
     async def open(self) -> None:
-        """Open the file. What a parent process opened is left to it."""
-        if self._thread is not None and self._process == os.getpid():
+        """Open the file. What a parent process opened is left to it. Raises `StoreUnavailable`."""
+        if self._connections is not None and self._process == os.getpid():
             return
-        self._thread, self._process, self._connection = ThreadPoolExecutor(1, "proofkey-sessions"), os.getpid(), None
+        self._connections, self._process = (_Connection(self.path), _Connection(self.path)), os.getpid()
         try:
-            await self._in_thread(self._connect)
+            await asyncio.gather(*(self._run(statement.format(bytes="BLOB")) for statement in SCHEMA))
         except StoreUnavailable:
             await self.close()
             raise
 
     async def close(self) -> None:
         """Close the file."""
-        thread, self._thread = self._thread, None
-        if thread is not None and self._process == os.getpid():
-            await asyncio.get_running_loop().run_in_executor(thread, self._disconnect)
-            thread.shutdown()
+        connections, self._connections = self._connections, None
+        if connections is not None and self._process == os.getpid():
+            for connection in connections:
+                await connection.close()
 
     async def _run(self, statement: str, *arguments: Any) -> Sequence[Sequence[Any]]:
-        rows: list[Any] = await self._in_thread(self._execute, statement.replace("$", "?"), arguments)
-        return rows
-
-    async def _in_thread(self, work: Any, *arguments: Any) -> Any:
-        if self._thread is None:
+        if self._connections is None:
             raise StoreUnavailable("the store is not open")
+        reading, writing = self._connections
+        statement = statement.replace("$", "?")
+        begun = reading.read if statement.startswith("SELECT") else writing.write
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+            return await asyncio.wrap_future(begun(statement, arguments))
         except (sqlite3.Error, OSError) as failure:
             raise StoreUnavailable(str(failure)) from failure
 
-    def _connect(self) -> None:
-        self.path.touch(mode=0o600)
-        self._connection = sqlite3.connect(self.path, timeout=LOCKED_FOR, isolation_level=None)
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.execute("BEGIN IMMEDIATE")
-        for statement in SCHEMA:
-            self._connection.execute(statement.format(bytes="BLOB"))
-        self._connection.execute("COMMIT")
 
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A statement that waits, and the rows that it comes to."""
 
-    def _execute(self, statement: str, arguments: Sequence[Any]) -> list[Any]:
-        if self._connection is None:
-            raise sqlite3.OperationalError("the file is not open")
-        return self._connection.execute(statement, arguments).fetchall()
+    statement: str
+    arguments: Sequence[Any]
+    rows: Future[Rows] = field(default_factory=Future)
+
+
+class _Connection:
+    """One connection to the file at *path*, and the thread it is used in."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, "proofkey-sessions")
+        self._opened: sqlite3.Connection | None = None
+        self._waiting: deque[_Write] = deque()
+
+    def read(self, statement: str, arguments: Sequence[Any]) -> Future[Rows]:
+        """Begin a look-up."""
+        return self._thread.submit(lambda: self._open().execute(statement, arguments).fetchall())
+
+    def write(self, statement: str, arguments: Sequence[Any]) -> Future[Rows]:
+        """Have it written with whatever else waits by then."""
+        write = _Write(statement, arguments)
+        self._waiting.append(write)
+        self._thread.submit(self._write_waiting)
+        return write.rows
+
+    async def close(self) -> None:
+        """Bring what was begun to its end, and let go."""
+        await asyncio.wrap_future(self._thread.submit(self._let_go))
+        self._thread.shutdown()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._opened is None:
+            self._path.touch(mode=0o600)
+            if self._path.stat().st_mode & OTHERS:
+                self._path.chmod(0o600)
+            self._opened = sqlite3.connect(self._path, timeout=LOCKED_FOR, isolation_level=None)
+            self._opened.execute("PRAGMA synchronous=FULL")
+        return self._opened
+
+    def _let_go(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+    def _write_waiting(self) -> None:
+        waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        writes = [write for write in waiting if write.rows.set_running_or_notify_cancel()]
+        for write, outcome in zip(writes, self._commit(writes), strict=True):
+            if isinstance(outcome, Exception):
+                write.rows.set_exception(outcome)
+            else:
+                write.rows.set_result(outcome)
+
+    def _commit(self, writes: Sequence[_Write]) -> list[Rows | Exception]:
+        """The rows of each, once all are committed."""
+        if not writes:
+            return []
+        try:
+            connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                return [_attempt(connection, write) for write in writes]
+        except Exception as failure:  # whoever waits hears of it
+            return [failure] * len(writes)
+
+
+def _attempt(connection: sqlite3.Connection, write: _Write) -> Rows | Exception:
+    """Its rows; a statement that fails fails its caller alone, unless it took the transaction with it."""
+    try:
+        return connection.execute(write.statement, write.arguments).fetchall()
+    except Exception as failure:
+        if not connection.in_transaction:
+            raise
+        return failure
