@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from flask import Flask
+from flask import Blueprint, Flask
 
 from proofkey.guard import Dpop, Nonces, ResourceServer
 from proofkey.guard.flask import Guard, current_access
@@ -85,3 +85,55 @@ def test_an_ageing_nonce_is_answered_with_the_next_one(issuer: SampleIssuer) -> 
     answer = app.test_client().get("/notes", headers=headers)
     assert (200, "alice") == (answer.status_code, answer.text)
     assert [nonces.mint(client.clock.now)] == answer.headers.getlist("dpop-nonce")
+
+
+WRONG_ORDER = "below the route"
+
+
+def test_a_guard_above_the_route_stops_the_start(issuer: SampleIssuer) -> None:
+    """It would guard nothing: the route has the view that it was given."""
+    app = Flask("notes")
+    guard = Guard(ResourceServer(issuer.issuer, audience="https://api.example"), app)
+    with pytest.raises(TypeError, match=WRONG_ORDER):
+
+        @guard.require("notes:read")
+        @app.get("/notes")
+        def read() -> str:
+            return "open"
+
+
+def test_a_guard_above_the_route_stops_the_start_of_an_application_that_is_given_later(issuer: SampleIssuer) -> None:
+    app, guard = Flask("notes"), Guard(ResourceServer(issuer.issuer, audience="https://api.example"))
+
+    @guard.require("notes:read")
+    @app.get("/notes")
+    def read() -> str:
+        return "open"
+
+    with pytest.raises(TypeError, match=WRONG_ORDER):
+        guard.init_app(app)
+
+
+def test_a_guard_above_a_blueprints_route_lets_nobody_in(issuer: SampleIssuer) -> None:
+    app, part = Flask("notes"), Blueprint("part", "part")
+    guard = Guard(ResourceServer(issuer.issuer, audience="https://api.example", clock=Clock()), app)
+
+    @guard.require("notes:read")
+    @part.get("/notes")
+    def read() -> str:
+        return "open"
+
+    app.register_blueprint(part)
+    assert 500 == app.test_client().get("/notes").status_code
+    app.testing = True
+    with pytest.raises(TypeError, match=WRONG_ORDER):
+        app.test_client().get("/notes", headers={"authorization": f"Bearer {issuer.token()}"})
+
+
+def test_a_guard_without_parentheses_says_so(issuer: SampleIssuer) -> None:
+    guard = Guard(ResourceServer(issuer.issuer, audience="https://api.example"))
+    with pytest.raises(TypeError, match=r"parentheses: require\(\)"):
+
+        @guard.require  # type: ignore[arg-type]
+        def read() -> str:
+            return "open"

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from functools import cache, wraps
+from inspect import signature
 from typing import Any, TypeVar
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.signals import setting_changed
@@ -33,8 +35,17 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @cache
 def resource_server() -> ResourceServer:
-    """The API that `settings.PROOFKEY_GUARD` describes; one for each process."""
-    return ResourceServer(**settings.PROOFKEY_GUARD)
+    """The API that `settings.PROOFKEY_GUARD` describes; one for each process. Raises `ImproperlyConfigured`."""
+    configured = getattr(settings, "PROOFKEY_GUARD", None)
+    if not isinstance(configured, Mapping):
+        raise ImproperlyConfigured('PROOFKEY_GUARD must be a dict: {"issuers": …, "audience": …}')
+    try:
+        return ResourceServer(**configured)
+    except TypeError as wrong:
+        known = ", ".join(signature(ResourceServer).parameters)
+        raise ImproperlyConfigured(f"PROOFKEY_GUARD: {wrong}. It takes {known}") from wrong
+    except ValueError as wrong:
+        raise ImproperlyConfigured(f"PROOFKEY_GUARD: {wrong}") from wrong
 
 
 def require(
@@ -104,6 +115,7 @@ class GuardMiddleware:
     async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        resource_server()  # what cannot work stops the start
         self._get_response = get_response
         self._paths = _read_paths(getattr(settings, "PROOFKEY_GUARD_PATHS", {"/": ""}))
         self._awaited = iscoroutinefunction(get_response)
@@ -159,7 +171,7 @@ def _read_paths(configured: Mapping[str, Collection[str] | str]) -> list[tuple[s
     """The longest first. A path ends with a slash, so that `/api/` does not mean `/apiary`."""
     for path in configured:
         if not path.startswith("/") or not path.endswith("/"):
-            raise ValueError("the paths of PROOFKEY_GUARD_PATHS begin and end with a slash")
+            raise ImproperlyConfigured("the paths of PROOFKEY_GUARD_PATHS begin and end with a slash")
     return sorted(((path, requirement(scopes)) for path, scopes in configured.items()), key=lambda each: -len(each[0]))
 
 

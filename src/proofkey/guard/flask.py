@@ -37,11 +37,18 @@ class Guard:
 
     def __init__(self, server: ResourceServer, app: Flask | None = None) -> None:
         self._server = server
+        self._apps: list[Flask] = []
+        self._guarded: set[Callable[..., Any]] = set()
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Serve the API's metadata from *app*, where its identifier is a URL."""
+        """Serve the API's metadata from *app*, where its identifier is a URL. Raises `TypeError` where a guarded view of
+        *app* is routed past its guard.
+        """
+        self._apps.append(app)
+        self._check_routes(app)
+        app.before_request(lambda: self._check_routed(app.view_functions.get(request.endpoint or "")))
         if self._server.metadata_path is not None:
             app.add_url_rule(
                 self._server.metadata_path, "proofkey_metadata", lambda: _response(self._server.metadata())
@@ -51,11 +58,15 @@ class Guard:
         self, scopes: Collection[str] | str = (), *, acr_values: Collection[str] | str = (), max_age: int | None = None
     ) -> Callable[[View], View]:
         """A decorator, under the route's: the view runs for tokens with every one of *scopes*, one of *acr_values*, and
-        a sign-in at most *max_age* seconds ago. Everybody else gets the challenge.
+        a sign-in at most *max_age* seconds ago. Everybody else gets the challenge. Raises `TypeError` above the route's.
         """
         required = require(scopes, acr_values=acr_values, max_age=max_age)
 
         def guarded(view: View) -> View:
+            self._guarded.add(view)
+            for app in self._apps:
+                self._check_routes(app)
+
             @wraps(view)
             def admitted(*given: Any, **named: Any) -> Any:
                 asked = read_request(request.environ, self._server)
@@ -70,6 +81,15 @@ class Guard:
             return admitted  # type: ignore[return-value]
 
         return guarded
+
+    def _check_routes(self, app: Flask) -> None:
+        for view in app.view_functions.values():
+            self._check_routed(view)
+
+    def _check_routed(self, view: Callable[..., Any] | None) -> None:
+        """Refuse a view that a route calls without the guard that was put around it: a stranger would be let in."""
+        if view in self._guarded:
+            raise TypeError(f"{view} is open: put @guard.require(…) below the route's decorator")
 
 
 def current_access() -> Access:

@@ -35,11 +35,14 @@ def require(
 ) -> Requirement:
     """What a route asks for: every one of *scopes*, one of *acr_values*, a sign-in at most *max_age* seconds old.
 
-    Text is split at spaces, as on the wire. Raises `ValueError` for what cannot stand in a challenge.
+    Text is split at spaces, as on the wire. Raises `ValueError` for what cannot stand in a challenge, and `TypeError` for a
+    view: a decorator needs its parentheses.
 
     >>> require("notes:read notes:write", acr_values=["mfa"], max_age=300)
     Requirement(scopes=('notes:read', 'notes:write'), acr_values=('mfa',), max_age=300)
     """
+    if callable(scopes):
+        raise TypeError("the decorator needs its parentheses: require() or require(scopes)")
     if max_age is not None and max_age < 0:
         raise ValueError("max_age is a number of seconds, 0 or more")
     return Requirement(_words(scopes), _words(acr_values), max_age)
