@@ -83,19 +83,21 @@ PARTS = {
     "server.admin": Part(EDGE),
     "server.app": Part(None),
     "server": Part(FLOW),
+    "loop_thread": Part((), frozenset()),
     "client": Part(
-        ("protocol", "jose", "possession", "seal", "client.web"),
+        ("protocol", "jose", "possession", "seal", "loop_thread", "client.web"),
         unwelcome=frozenset({"starlette", "uvicorn", "apsw", "asyncpg"}),
     ),
     "client.web": Part(
-        ("protocol", "jose", "possession", "seal", "client"), unwelcome=NO_FRAMEWORK | ADAPTED | {"redis"}
+        ("protocol", "jose", "possession", "seal", "loop_thread", "client"),
+        unwelcome=NO_FRAMEWORK | ADAPTED | {"redis"},
     ),
     "client.web.store.postgres": Part(("client.web",), frozenset({"asyncpg"})),
     "client.web.store.redis": Part(("client.web",), frozenset({"redis"})),
     "client.web.fastapi": Part(("client.web",), frozenset({"fastapi"})),
     "client.web.django": Part(("client.web",), frozenset({"asgiref", "django"})),
     "guard": Part(
-        ("protocol", "jose", "possession", "guard.replay"),
+        ("protocol", "jose", "possession", "loop_thread", "guard.replay"),
         unwelcome=NO_FRAMEWORK | ADAPTED | {"click", "redis"},
     ),
     "guard.replay": Part(("protocol", "guard"), frozenset({"redis"})),

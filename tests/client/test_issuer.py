@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -449,24 +451,51 @@ async def test_whoever_gives_up_takes_the_answer_from_nobody_else() -> None:
     assert 1 == counting.asked
 
 
-class Dripping:
-    """A server that sends one byte now and then, for ever."""
+DRIPS = {
+    "body": (b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+    "head": (b"HTTP/1.1 200 OK\r\nx: ", b"a"),
+    "hints": (b"", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"),
+    "chunk extension": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;", b"a"),
+    "empty blocks": (b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n" + gzip.compress(b"")[:10], b"\0\0\0\xff\xff"),
+    "trailer": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: ", b"a"),
+}
 
-    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        for _ in range(100):
-            await send({"type": "http.response.body", "body": b" ", "more_body": True})
-            await asyncio.sleep(0.05)
 
+@pytest.mark.parametrize("where", DRIPS)
+async def test_an_answer_that_only_drips_is_given_up(where: str) -> None:
+    """Wherever it drips, also where an HTTP library never hands anything on."""
+    begun, drop = DRIPS[where]
+    connections = set[asyncio.Task[None] | None]()
 
-async def test_an_answer_that_only_drips_is_given_up() -> None:
-    with listening(Dripping(), bind()) as url:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(asyncio.current_task())
+        with suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(begun)
+            while not writer.is_closing():
+                writer.write(drop)
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        url = "http://{}:{}".format(*server.sockets[0].getsockname())
         request = HttpRequest("GET", f"{url}/keys")
         async with AsyncNetwork(url, timeout=0.3) as network:
-            with refused(NoAnswer, "server_unreachable"):
+            with refused(NoAnswer, "answer_too_slow"):
                 await network.send(request)
         with Network(url, timeout=0.3) as network, refused(NoAnswer, "answer_too_slow"):
-            network.send(request)
+            await asyncio.to_thread(network.send, request)
+        await asyncio.wait(filter(None, connections))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1/\x7f", "http://127.0.0.1/" + "a" * 70_000, f"https://{'a' * 64}.example/"]
+)
+async def test_an_address_that_is_none_is_a_refusal_like_any_other(url: str) -> None:
+    async with AsyncNetwork(HOME) as network:
+        with refused(NoAnswer, "server_unreachable"):
+            await network.send(HttpRequest("GET", url))
 
 
 def test_an_authority_that_is_gone_is_said_so(tmp_path: Path) -> None:

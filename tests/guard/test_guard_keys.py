@@ -281,6 +281,8 @@ async def test_a_page_at_the_first_address_of_metadata_hides_nothing() -> None:
         ("https://login.example", "http://localhost/jwks", False),
         ("http://127.0.0.1:8400/main", "http://localhost:8401/jwks", True),
         ("http://127.0.0.1:8400/main", "http://login.example/jwks", False),
+        ("https://login.example", 'https://keys.example/"&calc&"', False),
+        ("https://login.example", "https://keys.example/\x7f", False),
     ],
 )
 def test_an_issuer_elsewhere_names_no_address_of_this_machine(issuer: str, address: str, expected: bool) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from proofkey.guard import Dpop, RedisReplay
 from proofkey.guard.replay import ReplayUnavailable
-from proofkey.guard.steps import _background_loop, run
+from proofkey.guard.steps import begin, run
 from proofkey.protocol.dpop import ProvenProof
 from proofkey.protocol.errors import InvalidDpopProof, OAuthError
 from proofkey.protocol.records import SECOND
@@ -74,7 +74,7 @@ async def replays() -> AsyncIterator[Replays]:
     yield make
     for replay in made:
         await replay.aclose()
-        asyncio.run_coroutine_threadsafe(replay.aclose(), _background_loop()).result(5)
+        begin(replay.aclose()).result(5)
 
 
 def proof(jti: str) -> ProvenProof:

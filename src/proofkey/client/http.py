@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ import httpx2
 
 from proofkey.client.conversation import Conversation, advance
 from proofkey.client.messages import HttpRequest, HttpResponse, NoAnswer, ResponseRefused
+from proofkey.loop_thread import LoopThread
 
 Answer = TypeVar("Answer")
 MAX_RESPONSE = 1_048_576
@@ -20,67 +20,11 @@ TIMEOUT = 15.0
 """Seconds that one exchange may take."""
 
 
-class Network:
+class AsyncNetwork:
     """Connections to one issuer, kept open between requests. *ca_file* is trusted beside nothing else.
 
-    *timeout* is in seconds: for a connection, for an answer's head, and for all of its body. Proxies of the environment are
-    used for https alone: plain http stays on this machine.
-
-    >>> with Network(ISSUER) as network:
-    ...     network.send(metadata_requests(ISSUER)[0]).status
-    200
-    """
-
-    def __init__(self, issuer: str, *, ca_file: Path | None = None, timeout: float = TIMEOUT) -> None:
-        self._client = httpx2.Client(verify=_trusting(ca_file), timeout=timeout, trust_env=issuer.startswith("https:"))
-        self._timeout = timeout
-
-    def __enter__(self) -> Network:
-        """Itself, to be closed at the end of the block."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close all connections."""
-        self.close()
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._client.close()
-
-    def send(self, request: HttpRequest) -> HttpResponse:
-        """Send *request*. Raises `ResponseRefused` where nobody answers, nobody who can be believed, or without end."""
-        try:
-            with self._client.stream(
-                request.method, request.url, headers=list(request.headers), content=request.body
-            ) as answer:
-                return HttpResponse(answer.status_code, dict(answer.headers), self._read(answer))
-        except httpx2.HTTPError as failure:
-            raise _no_answer(request.url, failure) from failure
-
-    def _read(self, answer: httpx2.Response) -> bytes:
-        body, until = bytearray(), time.monotonic() + self._timeout
-        for chunk in answer.iter_bytes():
-            _append(body, chunk)
-            if time.monotonic() > until:
-                raise NoAnswer("answer_too_slow", "The server's answer does not come to its end in time")
-        return bytes(body)
-
-    def run(self, conversation: Conversation[Answer]) -> Answer:
-        """Hold *conversation* to its end: what it returns, or what it or `send` raises."""
-        step = advance(conversation, None)
-        while isinstance(step, HttpRequest):
-            step = advance(conversation, self._sent(step))
-        return step.answer
-
-    def _sent(self, request: HttpRequest) -> HttpResponse | ResponseRefused:
-        try:
-            return self.send(request)
-        except ResponseRefused as refused:
-            return refused
-
-
-class AsyncNetwork:
-    """`Network` for an event loop. *ca_file* is trusted beside nothing else.
+    *timeout* is in seconds, for one exchange from the connection (half of it) to the last byte. Proxies of the environment
+    are used for https alone: plain http stays on this machine.
 
     What many conversations ask for at once without credentials, an issuer's metadata and keys, is asked for once.
 
@@ -94,7 +38,9 @@ class AsyncNetwork:
 
     def __init__(self, issuer: str, *, ca_file: Path | None = None, timeout: float = TIMEOUT) -> None:
         self._client = httpx2.AsyncClient(
-            verify=_trusting(ca_file), timeout=timeout, trust_env=issuer.startswith("https:")
+            verify=_trusting(ca_file),
+            timeout=httpx2.Timeout(None, connect=timeout / 2),  # the whole is bounded in `_exchange`
+            trust_env=issuer.startswith("https:"),
         )
         self._timeout = timeout
         self._asking: dict[str, asyncio.Task[HttpResponse]] = {}
@@ -138,7 +84,9 @@ class AsyncNetwork:
                 async for chunk in answer.aiter_bytes():
                     _append(body, chunk)
                 return HttpResponse(answer.status_code, dict(answer.headers), bytes(body))
-        except (httpx2.HTTPError, TimeoutError) as failure:
+        except TimeoutError:
+            raise NoAnswer("answer_too_slow", "The server's answer does not come to its end in time") from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as failure:
             raise _no_answer(request.url, failure) from failure
 
     async def run(self, conversation: Conversation[Answer]) -> Answer:
@@ -151,6 +99,51 @@ class AsyncNetwork:
     async def _sent(self, request: HttpRequest) -> HttpResponse | ResponseRefused:
         try:
             return await self.send(request)
+        except ResponseRefused as refused:
+            return refused
+
+
+class Network:
+    """`AsyncNetwork` for who cannot await: the same, in a thread of its own. *ca_file* is trusted beside nothing else.
+
+    For any number of threads.
+
+    >>> with Network(ISSUER) as network:
+    ...     network.send(metadata_requests(ISSUER)[0]).status
+    200
+    """
+
+    def __init__(self, issuer: str, *, ca_file: Path | None = None, timeout: float = TIMEOUT) -> None:
+        self._network = AsyncNetwork(issuer, ca_file=ca_file, timeout=timeout)
+        self._thread = LoopThread("proofkey-network")
+
+    def __enter__(self) -> Network:
+        """Itself, to be closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close all connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._thread.run(self._network.close())
+        self._thread.stop()
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Send *request*. Raises `ResponseRefused` where nobody answers, nobody who can be believed, or without end."""
+        return self._thread.run(self._network.send(request))
+
+    def run(self, conversation: Conversation[Answer]) -> Answer:
+        """Hold *conversation* to its end: what it returns, or what it or `send` raises."""
+        step = advance(conversation, None)
+        while isinstance(step, HttpRequest):
+            step = advance(conversation, self._sent(step))
+        return step.answer
+
+    def _sent(self, request: HttpRequest) -> HttpResponse | ResponseRefused:
+        try:
+            return self.send(request)
         except ResponseRefused as refused:
             return refused
 

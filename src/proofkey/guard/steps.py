@@ -12,18 +12,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Future
 from typing import Any, TypeAlias, TypeVar
+
+from proofkey.loop_thread import LoopThread
 
 T = TypeVar("T")
 Wait: TypeAlias = Callable[[], Awaitable[Any]]
 Steps: TypeAlias = Generator[Wait, Any, T]
 
-_loops: dict[int, asyncio.AbstractEventLoop] = {}
-_starting = threading.Lock()
+_own = LoopThread("proofkey-guard")
 
 
 async def run(steps: Steps[T]) -> T:
@@ -48,7 +47,7 @@ def run_blocking(steps: Steps[T]) -> T:
         wait = next(steps)
         while True:
             try:
-                answer = asyncio.run_coroutine_threadsafe(_awaited(wait), _background_loop()).result()
+                answer = _own.run(_awaited(wait))
             except Exception as failure:
                 wait = steps.throw(failure)
             else:
@@ -60,7 +59,7 @@ def run_blocking(steps: Steps[T]) -> T:
 
 def begin(work: Coroutine[Any, Any, T]) -> Future[T]:
     """*work*, begun on the guard's own loop."""
-    return asyncio.run_coroutine_threadsafe(work, _background_loop())
+    return _own.start(work)
 
 
 async def arrival(begun: Future[T]) -> T:
@@ -70,26 +69,3 @@ async def arrival(begun: Future[T]) -> T:
 
 async def _awaited(wait: Wait) -> Any:
     return await wait()
-
-
-def _background_loop() -> asyncio.AbstractEventLoop:
-    """This process's loop for those who cannot await."""
-    loop = _loops.get(os.getpid())
-    if loop is None:
-        with _starting:
-            loop = _loops.get(os.getpid())
-            if loop is None:
-                loop = asyncio.new_event_loop()
-                threading.Thread(target=loop.run_forever, name="proofkey-guard", daemon=True).start()
-                _loops[os.getpid()] = loop
-    return loop
-
-
-def _unlock() -> None:
-    """The thread that held the lock at the moment of a fork is not in the child."""
-    global _starting
-    _starting = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_unlock)

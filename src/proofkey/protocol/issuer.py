@@ -9,6 +9,9 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
+_IN_NO_URI = '"<>\\^`{|}\x7f'
+"""What RFC 3986 §2 has no place for; browsers, shells and other readers take it each in their own way."""
+
 
 def is_safe_address(url: str) -> bool:
     """True where *url* is https, or http to this very machine: 127.0.0.0/8, [::1] or localhost."""
@@ -35,7 +38,8 @@ def may_be_of(url: str, issuer: str) -> bool:
 
     An issuer elsewhere that names an address of this machine would have us ask our own services for it (RFC 8414 §2).
     """
-    return is_safe_address(url) and (url.startswith("https:") or issuer.startswith("http:"))
+    is_spelt = not any(mark in _IN_NO_URI for mark in url)
+    return is_spelt and is_safe_address(url) and (url.startswith("https:") or issuer.startswith("http:"))
 
 
 def is_issuer(url: str) -> bool:
@@ -43,12 +47,16 @@ def is_issuer(url: str) -> bool:
     return is_safe_address(url) and "?" not in url and "#" not in url
 
 
+def origin_of(url: str) -> str:
+    """Scheme, host and port of *url*, as written."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def metadata_addresses(issuer: str) -> tuple[str, str]:
     """Where to ask for the metadata, in this order: RFC 8414 §3.1 (before the path), then OpenID Discovery §4.1."""
-    parts = urlsplit(issuer)
-    origin = f"{parts.scheme}://{parts.netloc}"
-    path = parts.path.rstrip("/")
+    path = urlsplit(issuer).path.rstrip("/")
     return (
-        f"{origin}/.well-known/oauth-authorization-server{path}",
+        f"{origin_of(issuer)}/.well-known/oauth-authorization-server{path}",
         f"{issuer.rstrip('/')}/.well-known/openid-configuration",
     )

@@ -21,7 +21,7 @@ from proofkey.client.web import Api
 from proofkey.client.web.message import FORM
 from proofkey.client.web.wsgi import SignIn, access_token, require_login, session_of
 from proofkey.client.web.wsgi_exchange import read_scope
-from proofkey.client.web.wsgi_loop import LoopThread
+from proofkey.loop_thread import LoopThread
 from tests.client.web.sample_api import Reply, SampleApi, echo, sample_api
 from tests.client.web.web_app import CLIENT_SECRET, ORIGIN, PASSWORD, REDIRECT_URI
 from tests.dev_server import DevServer
@@ -237,12 +237,12 @@ def test_an_answer_made_while_it_is_sent_knows_its_request(web_dev: DevServer) -
 
 
 def test_systems_without_fork_have_a_loop_as_well() -> None:
-    program = "import os, proofkey.client.web; del os.register_at_fork; import proofkey.client.web.wsgi_loop"
+    program = "import os, proofkey; del os.register_at_fork; import proofkey.loop_thread"
     assert 0 == subprocess.run([sys.executable, "-c", program], check=False).returncode
 
 
 def test_a_loop_that_nobody_has_any_more_is_let_go() -> None:
-    kept = weakref.ref(LoopThread())
+    kept = weakref.ref(LoopThread("unused"))
     gc.collect()
     assert kept() is None
 

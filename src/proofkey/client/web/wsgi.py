@@ -20,7 +20,7 @@ from proofkey.client.web.require_login import ASK, ask_for_login
 from proofkey.client.web.require_login import session_of as _session_of
 from proofkey.client.web.session import SESSION, Session
 from proofkey.client.web.wsgi_exchange import Exchange
-from proofkey.client.web.wsgi_loop import LoopThread
+from proofkey.loop_thread import LoopThread
 
 Environ: TypeAlias = dict[str, Any]
 WsgiApp: TypeAlias = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -51,7 +51,7 @@ class SignIn:
     def __init__(self, app: WsgiApp, **settings: Any) -> None:
         self._app = app
         self._sign_in = AsgiSignIn(_hand_over, **settings)
-        self._loop = LoopThread()
+        self._loop = LoopThread("proofkey-sign-in")
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer what is ours, and tell the application who is there."""

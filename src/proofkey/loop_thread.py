@@ -1,4 +1,4 @@
-"""One event loop in a thread of its own, for each process that needs it."""
+"""An event loop in a thread of its own, in each process that needs it: for threads that cannot await."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _threads: WeakSet[LoopThread] = WeakSet()
 
 
 class LoopThread:
-    """Runs coroutines for threads that cannot await. A forked child gets a thread of its own."""
+    """Runs coroutines, from the first one on. A forked child gets a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
         self.forget()
         _threads.add(self)
 
@@ -31,7 +32,7 @@ class LoopThread:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="proofkey-sign-in", daemon=True)
+                self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
                 self._thread.start()
             return self._loop
 
@@ -40,8 +41,13 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(coroutine, self._running())
 
     def run(self, coroutine: Coroutine[Any, Any, Answer]) -> Answer:
-        """What it comes to. Raises what it raises."""
-        return self.start(coroutine).result()
+        """What it comes to. Raises what it raises; who stops waiting (Ctrl-C) stops it."""
+        under_way = self.start(coroutine)
+        try:
+            return under_way.result()
+        except BaseException:
+            under_way.cancel()
+            raise
 
     def stop(self) -> None:
         """End the thread."""
@@ -49,9 +55,9 @@ class LoopThread:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
         if loop is not None and thread is not None:
+            asyncio.run_coroutine_threadsafe(_finish(), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
-            loop.run_until_complete(_finish(loop))
             loop.close()
 
 
@@ -64,9 +70,10 @@ if hasattr(os, "register_at_fork"):  # systems without it have no fork either
     os.register_at_fork(after_in_child=_forget_all)
 
 
-async def _finish(loop: asyncio.AbstractEventLoop) -> None:
+async def _finish() -> None:
     """Cancel what is under way, and wait until it has ended."""
-    under_way = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
+    loop = asyncio.get_running_loop()
+    under_way = asyncio.all_tasks() - {asyncio.current_task()}
     for task in under_way:
         task.cancel()
     await asyncio.gather(*under_way, return_exceptions=True)
