@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofkey.protocol.client_auth import Credentials, check_client, parse_credentials
+from proofkey.protocol.client_auth import Credentials, check_client, parse_credentials, write_basic
 from proofkey.protocol.errors import InvalidClient, InvalidRequest, Refusal
 from tests.protocol.facts import SPA, WEB
 from tests.protocol.refusals import refused
@@ -21,6 +21,19 @@ def basic(text: bytes, scheme: bytes = b"Basic ") -> bytes:
 def test_rfc_6749_section_2_3_1_example() -> None:
     sent = parse_credentials(b"Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3", {})
     assert Credentials("s6BhdRkqt3", "7Fjfp0ZBr1KtDRbnfVdmIw") == sent
+
+
+def test_what_a_client_writes_is_what_the_examples_have() -> None:
+    assert "Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3" == write_basic("s6BhdRkqt3", "7Fjfp0ZBr1KtDRbnfVdmIw")
+    assert b"a+b%3Ac:%C3%A9%25" == b64decode(write_basic("a b:c", "é%").removeprefix("Basic "))
+
+
+_PRINTABLE = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=60)
+
+
+@given(_PRINTABLE, _PRINTABLE)
+def test_what_a_client_writes_the_server_reads(client_id: str, secret: str) -> None:
+    assert Credentials(client_id, secret) == parse_credentials(write_basic(client_id, secret).encode(), {})
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from proofkey import jose
 from proofkey.client.clock import wall_clock
@@ -38,6 +38,7 @@ from proofkey.client.protocol import (
     userinfo_request,
 )
 from proofkey.protocol.challenge import read_errors
+from proofkey.protocol.issuer import origin_of
 from proofkey.protocol.records import MINUTE, SECOND
 
 if TYPE_CHECKING:
@@ -141,18 +142,7 @@ class Issuer:
             return None
         if tokens.id_token is None:
             raise IdTokenRefused("id_token_not_given", "openid was asked for, but the token response holds no ID token")
-        claims = yield from self.verify(tokens.id_token)
-        check_id_token(
-            claims,
-            expected_issuer=self.issuer,
-            expected_client_id=self.registration.client_id,
-            expected_nonce=nonce,
-            now=self._clock(),
-            access_token=tokens.access_token,
-            alg=jose.parse_jwt(tokens.id_token).header.alg,
-            leeway_for=self._leeway_for,
-        )
-        return claims
+        return (yield from self._read_id_token(tokens, partial(check_id_token, expected_nonce=nonce)))
 
     def refresh(
         self,
@@ -177,19 +167,22 @@ class Issuer:
         tokens = tokens if tokens.refresh_token else replace(tokens, refresh_token=refresh_token)
         if tokens.id_token is None or subject is None:
             return SignedIn(tokens, None)
-        claims = yield from self.verify(tokens.id_token)
-        check_refreshed_id_token(
+        check = partial(check_refreshed_id_token, expected_subject=subject, expected_nonce=nonce)
+        return SignedIn(tokens, (yield from self._read_id_token(tokens, check)))
+
+    def _read_id_token(self, tokens: Tokens, check: Callable[..., object]) -> Conversation[Claims]:
+        id_token = tokens.id_token or ""
+        claims = yield from self.verify(id_token)
+        check(
             claims,
             expected_issuer=self.issuer,
             expected_client_id=self.registration.client_id,
-            expected_subject=subject,
-            expected_nonce=nonce,
             now=self._clock(),
             access_token=tokens.access_token,
-            alg=jose.parse_jwt(tokens.id_token).header.alg,
+            alg=jose.parse_jwt(id_token).header.alg,
             leeway_for=self._leeway_for,
         )
-        return SignedIn(tokens, claims)
+        return claims
 
     def read_userinfo(self, tokens: Tokens, *, subject: str) -> Conversation[Claims]:
         """What the issuer says now of *subject*. Raises where it has no userinfo, refuses, or speaks of somebody else."""
@@ -266,7 +259,7 @@ class Issuer:
         """Each server has nonces of its own; userinfo may be another one than the token endpoint (§8.2, §9)."""
         nonce = response.headers.get("dpop-nonce")
         if nonce is not None:
-            self._nonces[_origin_of(request.url)] = nonce
+            self._nonces[origin_of(request.url)] = nonce
 
     def _with_proof(self, request: HttpRequest, access_token: str | None) -> HttpRequest:
         if self.dpop_key is None:
@@ -277,7 +270,7 @@ class Issuer:
             request.url,
             now=now,
             jti=jti,
-            nonce=self._nonces.get(_origin_of(request.url)),
+            nonce=self._nonces.get(origin_of(request.url)),
             access_token=access_token,
         )
         return _with(request, dpop=proof)
@@ -300,11 +293,6 @@ def _takes_nonce(response: HttpResponse) -> bool:
         return False
     challenges = [response.headers.get("www-authenticate", "")]
     return b"use_dpop_nonce" in response.body or "use_dpop_nonce" in read_errors(challenges)
-
-
-def _origin_of(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _with(request: HttpRequest, **headers: str) -> HttpRequest:

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
+from proofkey.protocol.client_auth import write_basic
 from proofkey.protocol.errors import Refusal
 
 Claims: TypeAlias = Mapping[str, Any]
@@ -118,8 +118,7 @@ def form_request(url: str, parameters: Mapping[str, str], registration: Registra
         secret = {"client_id": registration.client_id, "client_secret": registration.client_secret}
         parameters = {**parameters, **secret}
     else:
-        pair = f"{quote_plus(registration.client_id)}:{quote_plus(registration.client_secret)}"
-        headers.append(("authorization", f"Basic {b64encode(pair.encode('ascii')).decode('ascii')}"))
+        headers.append(("authorization", write_basic(registration.client_id, registration.client_secret)))
     return HttpRequest("POST", url, tuple(headers), urlencode(parameters).encode("ascii"))
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from importlib.resources import files
-from urllib.parse import urlsplit
 
 from proofkey.guard.asgi import App, Receive, Scope, Send
+from proofkey.protocol.issuer import origin_of
 
 DEMO_SCOPE = "openid profile email notes:read notes:write"
 _TYPES = {
@@ -83,7 +83,7 @@ def page_headers(issuer: str, api_url: str) -> list[tuple[bytes, bytes]]:
     """What every answer carries: nothing foreign is loaded, and the page may ask *issuer* and *api_url* alone."""
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        f"connect-src 'self' {_origin(issuer)} {_origin(api_url)}; "
+        f"connect-src 'self' {origin_of(issuer)} {origin_of(api_url)}; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return [
@@ -93,8 +93,3 @@ def page_headers(issuer: str, api_url: str) -> list[tuple[bytes, bytes]]:
         (b"x-content-type-options", b"nosniff"),
         (b"cross-origin-opener-policy", b"same-origin"),
     ]
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

@@ -2,14 +2,14 @@
 
 1. What is kept is keyed by the token's hash, bounded in number, and never outlives the token; an answer counts for `kept_for`.
 2. One question at a time for one token; a bounded number at a time for all. The next ones wait their turn, a little while.
-3. An issuer that is away, or does not know this API's credentials, admits nobody: 503.
+3. An issuer that is away, or does not know this API's credentials, admits nobody: 503. That one token could not be asked about
+   is no reason not to ask about another.
 4. While an issuer hangs, one request at a time waits for it, a moment and ever more seldom: it keeps nobody's threads.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import logging
 import os
@@ -18,12 +18,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 from proofkey.guard.access import TokenRejected, check_token_use
 from proofkey.guard.discovery import Discovery
 from proofkey.guard.fetched import COOL_DOWN_FOR, NEWER_WITHIN, AnswerUnusable, Fetched, IssuerUnavailable
 from proofkey.guard.steps import Steps, arrival, begin
+from proofkey.protocol.client_auth import write_basic
 from proofkey.protocol.records import MINUTE, SECOND
 
 INACTIVE_FOR = 10 * SECOND
@@ -33,6 +34,10 @@ MAX_WAITING = 1_000
 TURN_WITHIN = 2.0
 """Seconds that a question waits for its turn."""
 REST_FOR = SECOND
+"""How long a token that could not be asked about is left alone, and an issuer that hangs the first time."""
+HANGING_FROM = 3
+"""How many questions in a row must take too long for the issuer to hang, and not to choke on one odd token."""
+TOLD_EVERY = COOL_DOWN_FOR
 _TYPES = {"bearer", "dpop"}
 _log = logging.getLogger("proofkey.guard")
 
@@ -71,15 +76,18 @@ class Introspector:
         self._endpoint = Fetched(self._find_endpoint, what=f"metadata of {discovery.issuer}", clock=clock)
         self._discovery = discovery
         self._introspection = introspection
+        self._authorization = write_basic(introspection.client_id, introspection.client_secret)
         self._clock = clock
         self._active = _Memory(introspection.max_kept, introspection.kept_for)
         self._inactive = _Memory(introspection.max_kept, INACTIVE_FOR)
+        self._failed = _Memory(introspection.max_kept, REST_FOR)
         self._asking: dict[bytes, Future[dict[str, Any]]] = {}
         self._turns = asyncio.Semaphore(MAX_ASKING)
         self._process = 0
         self._rest_until = 0
-        self._hung = 0
-        """How often in a row it took too long, rests between."""
+        self._told_at = -TOLD_EVERY
+        self._late = 0
+        """How many questions in a row took too long."""
 
     @property
     def asks_about_every_token(self) -> bool:
@@ -115,32 +123,46 @@ class Introspector:
         known = self._find(digest)
         if known is not None:  # answered to another thread since this one looked
             return known
-        if self._hung and self._asking:
+        if self._hangs() and self._asking:
             raise self._resting()
         asking = self._asking.get(digest)
         if asking is None:
-            if len(self._asking) >= MAX_ASKING + MAX_WAITING or self._rests():
+            if len(self._asking) >= MAX_ASKING + MAX_WAITING or self._rests(digest):
                 raise self._resting()
             asking = self._asking[digest] = begin(self._ask_in_turn(token, digest, endpoint))
             asking.add_done_callback(lambda _: self._asking.pop(digest, None))
         try:
-            async with asyncio.timeout(NEWER_WITHIN if self._hung else None):
+            async with asyncio.timeout(NEWER_WITHIN if self._hangs() else None):
                 return await arrival(asking)
         except TimeoutError:
             raise self._resting() from None
 
-    def _rests(self) -> bool:
-        return 0 < self._rest_until - self._clock() <= COOL_DOWN_FOR
+    def _hangs(self) -> bool:
+        return self._late >= HANGING_FROM
+
+    def _rests(self, digest: bytes) -> bool:
+        now = self._clock()
+        return 0 < self._rest_until - now <= COOL_DOWN_FOR or self._failed.find(digest, now) is not None
 
     def _resting(self) -> IssuerUnavailable:
         return IssuerUnavailable("introspection_resting", retry_for=max(REST_FOR, self._rest_until - self._clock()))
 
-    def _rest(self, *, hung: bool) -> None:
-        """Ask nothing for a while; of several questions at once, one failure counts."""
-        if not self._rests():
-            self._hung += hung
-            rest_for = min(COOL_DOWN_FOR, REST_FOR << min(self._hung - 1, 8)) if hung else REST_FOR
-            self._rest_until = self._clock() + rest_for
+    def _note_failure(self, digest: bytes, failure: AnswerUnusable, *, late: bool) -> None:
+        """Rest where the issuer hangs; of several questions at once, one counts."""
+        now = self._clock()
+        if late and now >= self._rest_until:
+            self._late += 1
+            if self._hangs():
+                self._rest_until = now + min(COOL_DOWN_FOR, REST_FOR << min(self._late - HANGING_FROM, 8))
+        self._failed.keep(digest, {}, now)
+        told = abs(now - self._told_at) < TOLD_EVERY  # strangers cause it, too
+        self._told_at = self._told_at if told else now
+        _log.log(
+            logging.INFO if told else logging.WARNING,
+            "token of %s not introspected: %s",
+            self._discovery.issuer,
+            failure,
+        )
 
     async def _ask_in_turn(self, token: str, digest: bytes, endpoint: str) -> dict[str, Any]:
         try:
@@ -149,29 +171,27 @@ class Introspector:
         except TimeoutError:
             raise self._resting() from None
         try:
-            if self._rests():  # the one before failed
+            if self._rests(digest):  # the one before failed
                 raise self._resting()
             return await self._ask(token, digest, endpoint)
         finally:
             self._turns.release()
 
     async def _ask(self, token: str, digest: bytes, endpoint: str) -> dict[str, Any]:
-        status, began = None, time.monotonic()
+        began = time.monotonic()
         try:
             status, answer = await self._discovery.ask(
                 "POST",
                 endpoint,
-                headers={"authorization": self._basic(), "content-type": "application/x-www-form-urlencoded"},
+                headers={"authorization": self._authorization, "content-type": "application/x-www-form-urlencoded"},
                 body=urlencode({"token": token, "token_type_hint": "access_token"}).encode("ascii"),
             )
             if status != 200:
                 raise AnswerUnusable(f"introspection_endpoint answers {status}")
         except AnswerUnusable as failure:
-            if status is None or status >= 429:  # what one odd token causes (400) keeps nobody else out
-                self._rest(hung=time.monotonic() - began > NEWER_WITHIN)
-            _log.warning("token of %s not introspected: %s", self._discovery.issuer, failure)
+            self._note_failure(digest, failure, late=time.monotonic() - began > NEWER_WITHIN)
             raise IssuerUnavailable("introspection_failed", retry_for=REST_FOR) from None
-        self._hung = 0
+        self._late = 0
         return self._keep(digest, answer)
 
     def _keep(self, digest: bytes, answer: dict[str, Any]) -> dict[str, Any]:
@@ -182,10 +202,6 @@ class Introspector:
         claims = read_answer(answer, self._discovery.issuer, now + self._introspection.kept_for)
         self._active.keep(digest, claims, now)
         return claims
-
-    def _basic(self) -> str:
-        pair = f"{quote_plus(self._introspection.client_id)}:{quote_plus(self._introspection.client_secret)}"
-        return "Basic " + base64.b64encode(pair.encode("ascii")).decode("ascii")
 
 
 def read_answer(answer: Mapping[str, Any], issuer: str, counts_until: int) -> dict[str, Any]:

@@ -25,12 +25,6 @@ def metadata_path(resource: str) -> str:
     return f"{WELL_KNOWN}{path}" + (f"?{parts.query}" if parts.query else "")
 
 
-def origin_of(url: str) -> str:
-    """Scheme, host and port of *url*, as written."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
 def render_metadata(
     resource: str, *, issuers: Iterable[str], scopes: Collection[str], further: Mapping[str, Any]
 ) -> Answer:

@@ -17,12 +17,13 @@ from proofkey.guard.access import LEEWAY_FOR, Access, check_access_token, check_
 from proofkey.guard.binding import Binding, check_possession
 from proofkey.guard.challenge import Answer, Challenges, render_refusal
 from proofkey.guard.fetched import wall_clock
-from proofkey.guard.metadata import is_resource, metadata_path, origin_of, render_metadata
+from proofkey.guard.metadata import is_resource, metadata_path, render_metadata
 from proofkey.guard.request import BEARER, ApiRequest, parse_credentials, scheme_of
 from proofkey.guard.requirement import NOTHING, Requirement, require
 from proofkey.guard.steps import Steps, run, run_blocking
 from proofkey.guard.trust import Issuers, Trust
 from proofkey.protocol.errors import OAuthError
+from proofkey.protocol.issuer import origin_of
 from proofkey.protocol.records import MINUTE
 
 TOLD_EVERY = MINUTE

@@ -179,12 +179,6 @@ class InvalidDpopProof(OAuthError):
     code = "invalid_dpop_proof"
 
 
-class UseDpopNonce(OAuthError):
-    """A good DPoP proof without the nonce that is asked for; `DPoP-Nonce` beside the refusal has one (RFC 9449 §8, §9)."""
-
-    code = "use_dpop_nonce"
-
-
 class ServerError(OAuthError):
     """A bug of ours; the traceback is in our log."""
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from proofkey.protocol.issuer import is_safe_address
+from proofkey.protocol.issuer import is_safe_address, origin_of
 
 MAX_RETURN_TO = 2_000
 _PCHAR = r"[A-Za-z0-9._~!$&'()*+,;=:@%-]"
@@ -35,7 +35,7 @@ class Addresses:
         if not is_safe_address(redirect_uri) or not parts.path.strip("/") or parts.query or parts.fragment:
             raise ValueError("redirect_uri must be https, or http on loopback, with a path and no query")
         folder = parts.path.rpartition("/")[0]
-        return cls(redirect_uri, f"{parts.scheme}://{parts.netloc}", folder, parts.path)
+        return cls(redirect_uri, origin_of(redirect_uri), folder, parts.path)
 
     @property
     def is_secure(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from proofkey.protocol.issuer import is_safe_address
+from proofkey.protocol.issuer import is_safe_address, origin_of
 from proofkey.protocol.records import SECOND
 
 MEBIBYTE = 1_048_576
@@ -42,13 +42,11 @@ class Api:
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc}"
+        return origin_of(self.url)
 
     def is_at_origin_of(self, url: str) -> bool:
         """True where that address has the same scheme, host and port."""
-        parts = urlsplit(url)
-        return self.origin.lower() == f"{parts.scheme}://{parts.netloc}".lower()
+        return self.origin.lower() == origin_of(url).lower()
 
     @property
     def path(self) -> str:

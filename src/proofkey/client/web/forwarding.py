@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 from proofkey.client.web.api import Api
 from proofkey.protocol.challenge import read_challenges, write_challenge
 from proofkey.protocol.errors import InvalidRequest
+from proofkey.protocol.issuer import origin_of
 
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 _REST = re.compile(rb"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*")
@@ -119,7 +120,7 @@ def _rewritten(prefix: str, api: Api, url: str, location: bytes) -> bytes | None
     except ValueError:
         return None
     path = parts.path.removeprefix(api.path)
-    inside = f"{parts.scheme}://{parts.netloc}" == api.origin and parts.path.startswith(api.path)
+    inside = origin_of(target) == api.origin and parts.path.startswith(api.path)
     if inside and path[:1] in {"", "/"} and not _AMBIGUOUS.search(path.encode("latin-1")):
         target = f"{prefix}{path}{'?' + parts.query if parts.query else ''}"
     return target.encode("latin-1", "replace")
