@@ -32,7 +32,7 @@ class RedisServer:
         """Start it, and wait until it answers."""
         command = [REDIS, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", self._folder]
         self._process = subprocess.Popen([*command, *self._options], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("redis-server did not start")

@@ -71,7 +71,7 @@ class Terminal:
 
     def read_until(self, word: str) -> str:
         """All it has shown, once *word* is there."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while word not in self.shown:
             assert time.monotonic() < deadline, self.shown
             try:
