@@ -19,7 +19,7 @@ from proofkey.guard import (
     TrustedIssuer,
     require,
 )
-from proofkey.guard.introspection import INACTIVE_FOR, MAX_ASKING, MAX_WAITING, REST_FOR
+from proofkey.guard.introspection import HANGING_FROM, INACTIVE_FOR, MAX_ASKING, MAX_WAITING, REST_FOR
 from proofkey.protocol.records import HOUR, MINUTE, SECOND
 from tests.guard.asking import AUDIENCE, asking, issuers
 from tests.guard.sample_issuer import KEY, NOON, Clock, SampleIssuer
@@ -200,13 +200,48 @@ async def test_an_issuer_that_is_away_admits_nobody_whom_it_did_not_know(issuer:
     assert "alice" == (await server.admit(asking("new"))).subject
 
 
-async def test_a_token_that_the_issuer_chokes_on_keeps_nobody_else_out(issuer: SampleIssuer) -> None:
+@pytest.mark.parametrize("status", [400, 429, 500, 502])
+async def test_tokens_that_the_issuer_chokes_on_keep_nobody_else_out(
+    issuer: SampleIssuer, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
     server = guarded(issuer, Clock())
     issuer.known["opaque"] = alive(issuer)
-    issuer.introspection_status = 400
-    with refused(IssuerUnavailable, "introspection_failed"):
-        await server.admit(asking("odd"))
+    issuer.introspection_status = status
+    for number in range(20):
+        with refused(IssuerUnavailable, "introspection_failed"):
+            await server.admit(asking(f"odd{number}"))
     issuer.introspection_status = 200
+    assert "alice" == (await server.admit(asking("opaque"))).subject
+    assert 1 == len(caplog.messages)
+
+
+async def test_a_token_that_could_not_be_asked_about_is_asked_about_once_a_second(issuer: SampleIssuer) -> None:
+    clock = Clock()
+    server = guarded(issuer, clock)
+    issuer.introspection_status = 500
+    reasons = []
+    for _ in range(4):
+        with pytest.raises(IssuerUnavailable) as caught:
+            await server.admit(asking("odd"))
+        reasons.append(caught.value.reason)
+        clock.turn(REST_FOR // 2)
+    assert ["introspection_failed", "introspection_resting"] * 2 == reasons
+
+
+async def test_a_few_tokens_that_the_issuer_is_slow_about_keep_nobody_else_out(
+    issuer: SampleIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = guarded(issuer, Clock())
+    issuer.known |= {"opaque": alive(issuer), "other": alive(issuer)}
+    assert "alice" == (await server.admit(asking("other"))).subject
+    monkeypatch.setattr("proofkey.guard.discovery.PATIENCE", 0.3)
+    monkeypatch.setattr("proofkey.guard.introspection.NEWER_WITHIN", 0.2)
+    issuer.answers_after = 0.6
+    for number in range(HANGING_FROM - 1):
+        with refused(IssuerUnavailable, "introspection_failed"):
+            await server.admit(asking(f"odd{number}"))
+    issuer.answers_after = 0.0
+    monkeypatch.setattr("proofkey.guard.discovery.PATIENCE", 5.0)
     assert "alice" == (await server.admit(asking("opaque"))).subject
 
 

@@ -141,8 +141,10 @@ class Introspector:
         return self._late >= HANGING_FROM
 
     def _rests(self, digest: bytes) -> bool:
-        now = self._clock()
-        return 0 < self._rest_until - now <= COOL_DOWN_FOR or self._failed.find(digest, now) is not None
+        return self._rests_from_all() or self._failed.find(digest, self._clock()) is not None
+
+    def _rests_from_all(self) -> bool:
+        return 0 < self._rest_until - self._clock() <= COOL_DOWN_FOR  # more: the clock was put back
 
     def _resting(self) -> IssuerUnavailable:
         return IssuerUnavailable("introspection_resting", retry_for=max(REST_FOR, self._rest_until - self._clock()))
@@ -150,7 +152,7 @@ class Introspector:
     def _note_failure(self, digest: bytes, failure: AnswerUnusable, *, late: bool) -> None:
         """Rest where the issuer hangs; of several questions at once, one counts."""
         now = self._clock()
-        if late and now >= self._rest_until:
+        if late and not self._rests_from_all():
             self._late += 1
             if self._hangs():
                 self._rest_until = now + min(COOL_DOWN_FOR, REST_FOR << min(self._late - HANGING_FROM, 8))
