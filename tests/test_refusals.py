@@ -57,7 +57,9 @@ def raised() -> tuple[Raised, ...]:
     paths = [
         path
         for path in sorted(SOURCE.rglob("*.py"))
-        if any(word in path.read_text() for word in ("Refusal", "Refused", "Rejected", "errors import"))
+        if any(
+            word in path.read_text() for word in ("Refusal", "Refused", "Rejected", "errors import", "refused import")
+        )
     ]
     return tuple(found for path in paths for found in read_module(path))
 

@@ -17,8 +17,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import parse_qs
 
 from proofkey.client.loopback import LoopbackListener
-from proofkey.client.messages import ResponseRefused
-from proofkey.client.protocol import Callback, PendingLogin, read_callback
+from proofkey.client.protocol import Callback, NotThisLogin, PendingLogin, read_callback
 from proofkey.client.refused import LoginAbandoned
 from proofkey.client.terminal import PasteReader
 from proofkey.protocol.records import SECOND
@@ -26,7 +25,6 @@ from proofkey.protocol.records import SECOND
 Browser: TypeAlias = Callable[[str], object]
 Say: TypeAlias = Callable[[str], None]
 _LOOK_AGAIN = 0.5
-_NOT_THIS_LOGIN = {"callback_state_differs", "callback_address_differs", "callback_repeats"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +117,7 @@ class AnswerWait:
         url = read_pasted(line, self.pending.registration.redirect_uri)
         try:
             return read_callback(url, self.pending) if url else None
-        except ResponseRefused as refused:
-            if refused.reason not in _NOT_THIS_LOGIN:
-                raise
+        except NotThisLogin as refused:
             self.say(f"That is not the answer of this login ({refused.error_description}). Paste the whole address.")
             return None
 

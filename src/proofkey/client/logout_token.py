@@ -8,6 +8,7 @@ from typing import Any
 
 from proofkey.client.leeway import LEEWAY_FOR
 from proofkey.client.messages import Claims, ResponseRefused
+from proofkey.protocol.audience import read_audiences
 from proofkey.protocol.base64url import decode_base64url
 from proofkey.protocol.numeric_date import read_numeric_date
 
@@ -57,8 +58,7 @@ def check_logout_token(
     """Hold the claims of a verified logout token against this client, at *now*. Raises `LogoutTokenRefused`."""
     if claims.get("iss") != expected_issuer:
         raise LogoutTokenRefused("logout_token_issuer_differs", "iss of the logout token is another issuer")
-    audience = claims.get("aud")
-    if expected_client_id not in (audience if isinstance(audience, list) else [audience]):
+    if expected_client_id not in read_audiences(claims.get("aud")):
         raise LogoutTokenRefused("logout_token_audience_differs", "aud of the logout token is not this client")
     events = claims.get("events")
     if not isinstance(events, dict) or not isinstance(events.get(EVENT), dict):

@@ -23,6 +23,7 @@ from proofkey.client.messages import (
     read_object,
 )
 from proofkey.client.metadata import ServerMetadata
+from proofkey.protocol.audience import read_audiences
 from proofkey.protocol.base64url import encode_base64url
 from proofkey.protocol.pkce import challenge_for, encode_challenge
 
@@ -67,6 +68,14 @@ class Callback:
 
     code: str = field(repr=False)
     pending: PendingLogin
+
+
+class CallbackRefused(ResponseRefused):
+    """An answer that must not be believed."""
+
+
+class NotThisLogin(CallbackRefused):
+    """An answer that is none to this login: the right one may still come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +164,7 @@ def read_callback(url: str, pending: PendingLogin) -> Callback:
     """
     address, _, query = url.partition("#")[0].partition("?")
     if address != pending.registration.redirect_uri.partition("?")[0]:
-        raise ResponseRefused("callback_address_differs", "The answer came to another address than redirect_uri")
+        raise NotThisLogin("callback_address_differs", "The answer came to another address than redirect_uri")
     return _read_answer(query, pending)
 
 
@@ -175,26 +184,26 @@ def _read_answer(form: str, pending: PendingLogin) -> Callback:
     try:
         sent = parse_qsl(form, keep_blank_values=True, max_num_fields=64)
     except ValueError:
-        raise ResponseRefused("callback_too_long", "The answer says too many things") from None
+        raise CallbackRefused("callback_too_long", "The answer says too many things") from None
     answer = dict(sent)
     if len(answer) != len(sent):
-        raise ResponseRefused("callback_repeats", "The answer says something twice")
+        raise NotThisLogin("callback_repeats", "The answer says something twice")
     if not hmac.compare_digest(answer.get("state", "").encode(), pending.state.encode()):
-        raise ResponseRefused("callback_state_differs", "state is not the one of this login: it belongs to another")
+        raise NotThisLogin("callback_state_differs", "state is not the one of this login: it belongs to another")
     _check_iss(answer.get("iss"), pending)
     if "error" in answer:
         raise ServerRefused("callback_refused", code=answer["error"], told=answer.get("error_description"))
     if not answer.get("code"):
-        raise ResponseRefused("callback_code_missing", "The answer holds no code")
+        raise CallbackRefused("callback_code_missing", "The answer holds no code")
     return Callback(answer["code"], pending)
 
 
 def _check_iss(iss: str | None, pending: PendingLogin) -> None:
     """RFC 9207 §2.4: the defence against an answer of another server (mix-up)."""
     if iss is None and pending.iss_required:
-        raise ResponseRefused("callback_iss_missing", "iss is missing, although the issuer announces it")
+        raise CallbackRefused("callback_iss_missing", "iss is missing, although the issuer announces it")
     if iss is not None and iss != pending.issuer:
-        raise ResponseRefused("callback_iss_differs", "iss is another issuer than the one this login was sent to")
+        raise CallbackRefused("callback_iss_differs", "iss is another issuer than the one this login was sent to")
 
 
 def token_request(endpoint: str, callback: Callback) -> HttpRequest:
@@ -279,8 +288,7 @@ def check_signed_userinfo(
     """The claims of a userinfo response that came as a JWT, once its signature holds (OpenID Connect Core §5.3.2, §5.3.4)."""
     if claims.get("iss", expected_issuer) != expected_issuer:
         raise ResponseRefused("userinfo_issuer_differs", "iss of the signed userinfo is another issuer")
-    audience = claims.get("aud", expected_client_id)
-    if expected_client_id not in (audience if isinstance(audience, list) else [audience]):
+    if expected_client_id not in read_audiences(claims.get("aud", expected_client_id)):
         raise ResponseRefused("userinfo_audience_differs", "aud of the signed userinfo is not this client")
     return _check_subject(claims, expected_subject)
 

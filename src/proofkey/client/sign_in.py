@@ -22,6 +22,7 @@ from proofkey.client.leeway import LEEWAY_FOR
 from proofkey.client.refused import NotSignedIn
 from proofkey.client.token_store.contract import StoredSignIn, TokenStore
 from proofkey.client.token_store.own_store import OwnStore
+from proofkey.protocol.audience import read_audiences
 from proofkey.protocol.base64url import decode_base64url
 from proofkey.protocol.records import SECOND
 
@@ -275,7 +276,7 @@ def _audiences_of(token: str) -> tuple[str, ...]:
     """`aud` of a JWT, which is a string or a list of them (RFC 7519 §4.1.3)."""
     with suppress(ValueError, IndexError, AttributeError):
         audience = json.loads(decode_base64url(token.split(".")[1])).get("aud")
-        return tuple(one for one in (audience if isinstance(audience, list) else [audience]) if isinstance(one, str))
+        return tuple(one for one in read_audiences(audience) if isinstance(one, str))
     return ()
 
 

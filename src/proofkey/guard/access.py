@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from proofkey.guard.requirement import Requirement
+from proofkey.protocol.audience import read_audiences
 from proofkey.protocol.errors import InsufficientScope, InvalidToken
 from proofkey.protocol.numeric_date import read_numeric_date
 from proofkey.protocol.records import SECOND
@@ -115,7 +116,7 @@ def check_access_token(
             "The access token is of another issuer",
             detail=differing("iss", claims.get("iss"), expected_issuer),
         )
-    if expected_audience not in _audiences(claims.get("aud")):
+    if expected_audience not in read_audiences(claims.get("aud")):
         raise TokenRejected(
             "access_token_audience_differs",
             "The access token is for another audience",
@@ -159,11 +160,6 @@ def check_token_use(claims: Claims) -> None:
 def differing(name: str, came: Any, expected: object) -> str:
     """Both sides, for the log: whoever mistyped an address has to see which one."""
     return f"{name}={ascii(came)[:300]} expected={expected!a}"
-
-
-def _audiences(aud: Any) -> list[Any]:
-    """`aud` is one string or a list of them (RFC 7519 §4.1.3)."""
-    return aud if isinstance(aud, list) else [aud]
 
 
 def _check_times(claims: Claims, now: int, leeway_for: int) -> int:

@@ -15,6 +15,7 @@ from proofkey.guard.access import TokenRejected, check_token_use
 from proofkey.guard.discovery import Discovery
 from proofkey.guard.fetched import Fetched
 from proofkey.guard.steps import Steps
+from proofkey.protocol.audience import read_audiences
 
 AT_JWT = "at+jwt"
 _UNMARKED = frozenset({AT_JWT, "jwt", None})
@@ -69,15 +70,11 @@ def _check_purpose(claims: Mapping[str, Any]) -> None:
     """Refuse what is recognizably no access token, of issuers whose `typ` does not say."""
     check_token_use(claims)
     client = claims.get("azp", claims.get("client_id"))
-    is_for_client = client is not None and client in (claims.get("aud"), *_listed(claims.get("aud")))
+    is_for_client = client is not None and client in read_audiences(claims.get("aud"))
     if is_for_client or any(name in claims for name in _OF_OTHER_TOKENS):
         raise TokenRejected(
             "access_token_is_another_token", "This is an ID token or another token of the issuer, and no access token"
         )
-
-
-def _listed(aud: Any) -> list[Any]:
-    return aud if isinstance(aud, list) else []
 
 
 def name_refusal(invalid: jose.TokenInvalid) -> TokenRejected:

@@ -18,6 +18,7 @@ from proofkey.client.id_token import IdTokenRefused
 from proofkey.client.loopback import LoopbackListener
 from proofkey.client.messages import NoAnswer, ResponseRefused, ServerRefused
 from proofkey.client.page import PAGE_POLICY, render_page
+from proofkey.client.protocol import CallbackRefused
 from proofkey.client.web.callback import LoginRefused
 from proofkey.client.web.csrf import CsrfRefused
 from proofkey.client.web.store.contract import StoreUnavailable
@@ -139,7 +140,7 @@ def test_an_answer_of_too_many_parts_is_not_thanked_for_either() -> None:
         (NoAnswer("no_one", "Nobody answers"), "Sign-in does not work right now", "sign_in"),
         (ResponseRefused("metadata", "Not found"), "Sign-in is not set up correctly", "nowhere"),
         (IdTokenRefused("nonce", "Another nonce"), "Please sign in again", "sign_in"),
-        (ResponseRefused("callback_iss_differs", "Another iss"), "Please sign in again", "sign_in"),
+        (CallbackRefused("callback_iss_differs", "Another iss"), "Please sign in again", "sign_in"),
         (LoginRefused("answer_without_state", "No answer"), "Please sign in again", "sign_in"),
         (LoginRefused("transaction_lost_twice", "Lost"), "Please allow cookies", "sign_in"),
         (LoginRefused("logout_state_differs", "Another state"), "Nothing was changed", "start"),

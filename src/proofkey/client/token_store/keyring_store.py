@@ -43,6 +43,10 @@ def find_keyring() -> KeyringBackend | None:
     return backend if usable else None
 
 
+class KeyringUnreachable(StoreRefused):
+    """There is no keyring, or it does not open."""
+
+
 class KeyringStore:
     """Keeps each sign-in in *keyring*, and a marker without secrets in *directory*."""
 
@@ -102,7 +106,7 @@ class KeyringStore:
         except StoreRefused:
             raise
         except Exception as failure:  # each backend has failures of its own
-            raise StoreRefused(
+            raise KeyringUnreachable(
                 "keyring_unreachable", "The keyring that keeps the sign-in does not open", detail=str(failure)
             ) from failure
 

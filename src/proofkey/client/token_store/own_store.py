@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from proofkey.client.refused import StoreRefused
 from proofkey.client.token_store.contract import StoredSignIn
-from proofkey.client.token_store.keyring_store import KeyringStore, find_keyring
+from proofkey.client.token_store.keyring_store import KeyringStore, KeyringUnreachable, find_keyring
 from proofkey.client.token_store.sealed_file import SealedFileStore
 
 _TOKEN_KEY = "PROOFKEY_TOKEN_KEY"
@@ -66,9 +65,7 @@ class OwnStore:
             return False
         try:
             self._keyring.save(sign_in)
-        except StoreRefused as refused:
-            if refused.reason != "keyring_unreachable":
-                raise
+        except KeyringUnreachable:
             return False
         return True
 

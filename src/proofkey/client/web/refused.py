@@ -10,10 +10,9 @@ from proofkey.client.web.callback import LoginRefused
 from proofkey.client.web.csrf import CsrfRefused
 from proofkey.client.web.message import Request, Response, answer_json, page
 from proofkey.client.web.refresh import RefreshTokenMissing
+from proofkey.client.web.request_body import BodyTooLarge
 from proofkey.client.web.words import ELSEWHERE, UNAVAILABLE, support_line, words_for
 from proofkey.protocol.errors import InvalidRequest, Refusal
-
-_TOO_LARGE = "proxied_body_too_large"
 
 
 def refused(refusal: Refusal, request: Request, addresses: Addresses) -> Response:
@@ -46,7 +45,7 @@ def _json(refusal: Refusal, status: int) -> Response:
 
 
 def _status(refusal: Refusal) -> int:
-    if refusal.reason == _TOO_LARGE:
+    if isinstance(refusal, BodyTooLarge):
         return 413
     if isinstance(refusal, CsrfRefused | ServerRefused | RefreshTokenMissing):
         return 403

@@ -13,6 +13,10 @@ from proofkey.protocol.records import SECOND
 KEPT = 65_536
 
 
+class BodyTooLarge(InvalidRequest):
+    """More than the API takes: 413."""
+
+
 class RequestBody:
     """The body of *request*, as long and as slow as *api* takes one.
 
@@ -44,7 +48,7 @@ class RequestBody:
         self._more = message.get("more_body", False)
         chunk: bytes = message.get("body", b"")
         if so_far + len(chunk) > self._limit:
-            raise InvalidRequest("proxied_body_too_large", "The body is larger than this API takes")
+            raise BodyTooLarge("proxied_body_too_large", "The body is larger than this API takes")
         return chunk
 
     @property

@@ -13,6 +13,7 @@ from typing import Literal
 from proofkey.client.error_code import Meaning, meaning_of
 from proofkey.client.id_token import IdTokenRefused
 from proofkey.client.messages import NoAnswer, ResponseRefused, ServerRefused
+from proofkey.client.protocol import CallbackRefused
 from proofkey.protocol.errors import Refusal
 
 _CODE = re.compile(r"[a-z][a-z_]{0,63}")
@@ -96,7 +97,7 @@ def words_for(refusal: Refusal) -> Words:
         return _BY_MEANING[meaning_of(refusal.code)]
     if isinstance(refusal, NoAnswer):
         return UNAVAILABLE
-    if isinstance(refusal, IdTokenRefused) or refusal.reason.startswith("callback_"):
+    if isinstance(refusal, IdTokenRefused | CallbackRefused):
         return _NOT_ACCEPTED
     return _BY_MEANING["set_up_wrongly"] if isinstance(refusal, ResponseRefused) else ELSEWHERE
 
