@@ -384,8 +384,9 @@ def test_a_hundred_accounts_in_one_hand_leave_everybody_else_room() -> None:
 
 
 async def test_a_full_store_lets_nobody_in_until_proofs_end(issuer: SampleIssuer) -> None:
-    replay = MemoryReplay(capacity=3, share=1_000)
-    client = BoundClient(issuer, Dpop(replay), Clock())
+    clock = Clock()
+    replay = MemoryReplay(capacity=3, share=1_000, steady=clock)
+    client = BoundClient(issuer, Dpop(replay), clock)
     for _ in range(3):
         await client.send(client.proof())
     with refused(ReplayUnavailable, "dpop_replay_full"):
@@ -396,13 +397,40 @@ async def test_a_full_store_lets_nobody_in_until_proofs_end(issuer: SampleIssuer
 
 
 async def test_what_has_ended_is_forgotten(issuer: SampleIssuer) -> None:
-    replay = MemoryReplay()
-    client = BoundClient(issuer, Dpop(replay), Clock())
+    clock = Clock()
+    replay = MemoryReplay(steady=clock)
+    client = BoundClient(issuer, Dpop(replay), clock)
     for _ in range(200):
         await client.send(client.proof())
         client.clock.turn(SECOND)
     assert 91 == len(replay)
     assert {"alice"} == {owner.rpartition(" ")[2] for owner in replay._owned}
+
+
+@pytest.mark.parametrize("jump", [100 * SECOND, 24 * 60 * MINUTE, -100 * SECOND, -24 * 60 * MINUTE])
+async def test_a_clock_that_jumps_and_comes_back_opens_no_spent_proof_again(issuer: SampleIssuer, jump: int) -> None:
+    client = BoundClient(issuer, Dpop(MemoryReplay()), Clock())
+    spent_proof = client.proof()
+    await client.send(spent_proof)
+    client.clock.turn(jump)
+    client.token, kept = issuer.token(cnf={"jkt": client.key.jkt}, iat=0, exp=NOON // SECOND + 10**6), client.token
+    await client.send(client.proof())
+    client.clock.turn(-jump)
+    client.token = kept
+    with refused(InvalidDpopProof, "dpop_replayed"):
+        await client.send(spent_proof)
+
+
+async def test_a_clock_that_was_put_back_for_long_opens_no_spent_proof_again(issuer: SampleIssuer) -> None:
+    """The proof's moment comes a second time."""
+    steady = Clock()
+    client = BoundClient(issuer, Dpop(MemoryReplay(steady=steady)), Clock())
+    spent_proof = client.proof()
+    await client.send(spent_proof)
+    for clock, turned in ((client.clock, -10 * MINUTE), (client.clock, 10 * MINUTE), (steady, 10 * MINUTE)):
+        clock.turn(turned)
+    with refused(InvalidDpopProof, "dpop_replayed"):
+        await client.send(spent_proof)
 
 
 def test_access_says_who_holds_the_key(client: BoundClient) -> None:

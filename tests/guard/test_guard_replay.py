@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from redis import Redis
 
 from proofkey.guard import Dpop, RedisReplay
 from proofkey.guard.replay import ReplayUnavailable
-from proofkey.guard.steps import begin, run
+from proofkey.guard.steps import arrival, begin, run
 from proofkey.protocol.dpop import ProvenProof
 from proofkey.protocol.errors import InvalidDpopProof, OAuthError
 from proofkey.protocol.records import SECOND
@@ -74,7 +75,6 @@ async def replays() -> AsyncIterator[Replays]:
     yield make
     for replay in made:
         await replay.aclose()
-        begin(replay.aclose()).result(5)
 
 
 def proof(jti: str) -> ProvenProof:
@@ -222,7 +222,26 @@ async def test_shares_are_counted_anew_after_a_while(
 
 
 async def test_a_redis_that_lost_the_script_is_told_it_again(redis: RedisServer, replays: Replays) -> None:
+    async def flush() -> None:
+        await replay._client().script_flush()
+
     replay = replays(redis.url, prefix="script:")
     assert "True" == await taken(replay, "alice", "1")
-    await replay._client().script_flush()
+    await arrival(begin(flush()))
     assert ["False", "True"] == [await taken(replay, "alice", jti) for jti in ("1", "2")]
+
+
+def test_event_loops_that_come_and_go_leave_no_connections(redis: RedisServer) -> None:
+    """As Django's async views under WSGI make them: one for each request."""
+    replay = RedisReplay(redis.url, prefix="loops:")
+
+    async def ask(jti: int) -> str:
+        return await taken(replay, "alice", str(jti))
+
+    assert ["True"] * 20 == [asyncio.run(ask(number)) for number in range(20)]
+    with Redis.from_url(redis.url) as watching:
+        connected = [each for each in watching.client_list() if each["cmd"].startswith("eval")]
+    assert 1 == len(connected)
+    asyncio.run(replay.aclose())
+    with Redis.from_url(redis.url) as watching:
+        assert [] == [each for each in watching.client_list() if each["cmd"].startswith("eval")]

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import threading
+import time
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
-from weakref import WeakKeyDictionary
 
-from proofkey.guard.steps import Steps
+from proofkey.guard.steps import Steps, arrival, begin
 from proofkey.protocol.dpop import ProvenProof
 from proofkey.protocol.errors import TemporarilyUnavailable
 from proofkey.protocol.records import MINUTE, SECOND
@@ -27,8 +29,7 @@ if TYPE_CHECKING:
 COUNTED_FOR = MINUTE
 """How long Redis counts proofs before it begins anew, in milliseconds."""
 MAX_CONNECTIONS = 32
-"""How many connections one event loop holds to Redis; further requests take turns."""
-
+"""How many connections one process holds to Redis; further requests take turns."""
 
 _SPEND = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 'again' end
@@ -93,24 +94,33 @@ def has_share(owned: int, kept: int, *, share: int, capacity: int) -> bool:
     return owned < share * ((capacity - kept) / capacity) ** 2
 
 
+def steady_clock() -> int:
+    """Milliseconds since some moment."""
+    return time.monotonic_ns() // 1_000_000
+
+
 class MemoryReplay:
     """Spent proofs in the memory of one process, from any of its threads and event loops.
 
     A second process knows nothing of them: with several workers, take `RedisReplay`. It holds *capacity* proofs, of which
-    one person's or service's tokens bring *share* while it is empty, and fewer the fuller it is.
+    one person's or service's tokens bring *share* while it is empty, and fewer the fuller it is. *steady* is a clock in
+    milliseconds that nobody turns: what was spent is kept until by both clocks its proof is too old.
 
     >>> server = ResourceServer(ISSUER, audience=AUDIENCE, bindings=[Dpop(MemoryReplay())])
     >>> b'"dpop_signing_alg_values_supported": ["ES256"' in server.metadata().body
     True
     """
 
-    def __init__(self, *, capacity: int = 100_000, share: int = 10_000) -> None:
+    def __init__(
+        self, *, capacity: int = 100_000, share: int = 10_000, steady: Callable[[], int] = steady_clock
+    ) -> None:
         self._capacity = capacity
         self._share = share
+        self._steady = steady
         self._kept: set[bytes] = set()
-        self._ending: dict[int, list[tuple[bytes, str]]] = {}
+        self._ending: dict[tuple[int, int], list[tuple[bytes, str]]] = {}
         self._owned: Counter[str] = Counter()
-        self._swept = 0
+        self._swept = (0, 0)
         self._turn = threading.Lock()
 
     def __len__(self) -> int:
@@ -124,7 +134,8 @@ class MemoryReplay:
         yield
 
     def _spend(self, mark: bytes, owner: str, until: int, now: int) -> bool:
-        self._sweep(now // SECOND)
+        steady = self._steady()
+        self._sweep((now // SECOND, steady // SECOND))
         if mark in self._kept:
             return False
         if len(self._kept) >= self._capacity:
@@ -133,15 +144,16 @@ class MemoryReplay:
             raise _share_full()
         self._kept.add(mark)
         self._owned[owner] += 1
-        self._ending.setdefault(until // SECOND, []).append((mark, owner))
+        ends = (until // SECOND, (steady + until - now) // SECOND)
+        self._ending.setdefault(ends, []).append((mark, owner))
         return True
 
-    def _sweep(self, second: int) -> None:
-        """Forget what ended before *second*: once a second, and no more than what ended."""
-        if second == self._swept:
+    def _sweep(self, seconds: tuple[int, int]) -> None:
+        """Forget what ended before *seconds*, by both clocks: once a second, and no more than what ended."""
+        if seconds == self._swept:
             return
-        self._swept = second
-        for ended in [moment for moment in self._ending if moment < second]:
+        self._swept = seconds
+        for ended in [ends for ends in self._ending if ends[0] < seconds[0] and ends[1] < seconds[1]]:
             for mark, owner in self._ending.pop(ended):
                 self._kept.discard(mark)
                 self._owned[owner] -= 1
@@ -177,12 +189,13 @@ class RedisReplay:
         self._limits = (COUNTED_FOR, share, capacity)
         self._prefix = prefix.encode()
         self._timeout = timeout_for / SECOND
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Redis] = WeakKeyDictionary()
+        self._clients: dict[int, Redis] = {}
+        """By process: what a fork inherits is not closed, for it would be torn from the parent's loop."""
 
     def spend(self, proof: ProvenProof, *, owner: str, until: int, now: int) -> Steps[bool]:
         """Whether *proof* is here for the first time. Raises `ReplayUnavailable` where Redis is full or does not answer."""
         names = [self._prefix + name for name in (_mark(proof), b"of:" + _digest(owner), b"all")]
-        said: bytes = yield lambda: self._ask(names, max(1, until - now))
+        said: bytes = yield lambda: arrival(begin(self._ask(names, max(1, until - now))))
         if said == b"full":
             raise _full()
         if said == b"share_full":
@@ -206,13 +219,15 @@ class RedisReplay:
             ) from failure
 
     def _client(self) -> Redis:
-        """Connections belong to an event loop. None is retried: a repeated command would meet its own mark."""
+        """Connections belong to an event loop: the guard's own, however many loops come and go around it.
+
+        No command is retried: a repeated one would meet its own mark.
+        """
         from redis.asyncio import BlockingConnectionPool, Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
+        client = self._clients.get(os.getpid())
         if client is None:
             pool = BlockingConnectionPool.from_url(
                 self._url,
@@ -222,14 +237,14 @@ class RedisReplay:
                 socket_connect_timeout=self._timeout,
                 retry=Retry(NoBackoff(), 0),
             )
-            client = self._clients[loop] = Redis.from_pool(pool)
+            client = self._clients[os.getpid()] = Redis.from_pool(pool)
         return client
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop."""
-        client = self._clients.pop(asyncio.get_running_loop(), None)
+        """Close this process's connections. Who asks afterwards opens new ones."""
+        client = self._clients.pop(os.getpid(), None)
         if client is not None:
-            await client.aclose()
+            await arrival(begin(client.aclose()))
 
 
 def _mark(proof: ProvenProof) -> bytes:
