@@ -7,6 +7,7 @@ import re
 import sqlite3
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -159,13 +160,17 @@ async def test_the_sqlite_file_is_its_owner_s_alone(tmp_path: Path) -> None:
     assert 0o600 == stat.S_IMODE(store.path.stat().st_mode)
 
 
-async def test_a_sqlite_file_that_was_open_to_others_is_so_no_longer(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "sessions.db")
-    store.path.touch()
-    store.path.chmod(0o666)
-    await store.open()
-    assert 0o600 == stat.S_IMODE(store.path.stat().st_mode)
+@pytest.mark.parametrize("name", ["sessions.db", "."])
+async def test_the_permissions_of_what_is_there_are_left_alone(tmp_path: Path, name: str) -> None:
+    """Also where the path is a folder by mistake."""
+    (tmp_path / "sessions.db").touch()
+    for path in (tmp_path / "sessions.db", tmp_path):
+        path.chmod(0o755)
+    store = SqliteStore(tmp_path / name)
+    with suppress(StoreUnavailable):
+        await store.open()
     await store.close()
+    assert [0o755] * 2 == [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "sessions.db", tmp_path)]
 
 
 async def test_a_look_up_does_not_wait_behind_a_crowd_that_begins_to_sign_in(tmp_path: Path) -> None:

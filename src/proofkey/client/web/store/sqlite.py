@@ -24,12 +24,11 @@ from proofkey.client.web.store.sql import SCHEMA, SqlStore
 
 LOCKED_FOR = 10.0
 """Seconds to wait for another process's turn."""
-OTHERS = 0o077
 Rows: TypeAlias = list[Any]
 
 
 class SqliteStore(SqlStore):
-    """Sessions in the file *path*. It is made where it is missing, and its owner's alone: what others may do is taken away.
+    """Sessions in the file *path*. It is made where it is missing, its owner's alone; one that is there is taken as it is.
 
     >>> from proofkey.client.web import SqliteStore
     >>> SqliteStore("sessions.db").path.name
@@ -108,8 +107,6 @@ class _Connection:
     def _open(self) -> sqlite3.Connection:
         if self._opened is None:
             self._path.touch(mode=0o600)
-            if self._path.stat().st_mode & OTHERS:
-                self._path.chmod(0o600)
             self._opened = sqlite3.connect(self._path, timeout=LOCKED_FOR, isolation_level=None)
             self._opened.execute("PRAGMA synchronous=FULL")
         return self._opened
