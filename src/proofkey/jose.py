@@ -226,6 +226,11 @@ class KeySet:
                     self._keys[key.kid, alg] = key
         self.kids = frozenset(kid for kid, _ in self._keys)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing can be verified."""
+        return not self._alone
+
     @classmethod
     def from_jwks(cls, jwks: Mapping[str, Any]) -> KeySet:
         """The usable signature keys of a JWK Set; keys of other kinds, uses and sizes are left out.

@@ -154,6 +154,13 @@ def test_the_log_has_both_sides_of_what_differs_and_the_caller_neither(changed: 
     assert (detail, False) == (rejected.value.detail, "example" in rejected.value.error_description)
 
 
+@pytest.mark.parametrize("blank", ["\u00a0", "\n", "\t", "\u2028", "\x1f", "\x85"])
+def test_scopes_are_parted_by_spaces_alone(blank: str) -> None:
+    """RFC 6749 §3.3: an issuer that lets a client name a scope as it likes compares the whole of it."""
+    assert {f"notes:read{blank}admin"} == check({**GOOD, "scope": f"notes:read{blank}admin"}, scopes=()).scope
+    assert {"notes:read", "notes:write"} == check({**GOOD, "scope": " notes:read  notes:write "}).scope
+
+
 def test_a_refusal_is_logged_with_its_detail_and_without_a_blank_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
     server = ResourceServer("https://issuer.example/acme/main", audience="https://api.example")
     with caplog.at_level(logging.INFO, "proofkey.guard"):

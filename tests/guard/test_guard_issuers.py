@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -296,3 +297,14 @@ async def test_what_is_asked_of_an_issuer_on_this_machine_goes_to_no_proxy(
     with proxy, pytest.raises(BlockingIOError):
         proxy.accept()
     assert ["alice", "alice"] == subjects
+
+
+async def test_what_one_api_admitted_opens_no_other() -> None:
+    """Two guards of two APIs around one request: each judges the token itself."""
+    with issuers() as (issuer,):
+        one, other = (ResourceServer(issuer.issuer, audience=each, clock=Clock()) for each in (AUDIENCE, "other"))
+        request = replace(asking(issuer.token()), admitted={})
+        assert "alice" == (await one.admit(request)).subject
+        with refused(TokenRejected, "access_token_audience_differs"):
+            await other.admit(request)
+        assert "alice" == (await one.admit(request)).subject

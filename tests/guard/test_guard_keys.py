@@ -378,3 +378,16 @@ async def test_the_applications_own_start_and_end_pass_through_and_keys_are_fetc
     ended.set()
     await running
     assert (["lifespan"], 1) == (seen, issuer.fetches())
+
+
+@pytest.mark.parametrize("kind", ["webtransport", "http.stream", "HTTP", ""])
+async def test_a_connection_of_a_kind_that_is_unknown_here_reaches_no_application(kind: str) -> None:
+    reached: list[str] = []
+
+    async def app(scope: dict[str, str], _receive: object, _send: object) -> None:
+        reached.append(scope["type"])
+
+    guard = Guard(app, ResourceServer("https://issuer.example", audience=AUDIENCE))  # type: ignore[arg-type]
+    with pytest.raises(NotImplementedError, match="http, websocket and lifespan"):
+        await guard({"type": kind, "path": "/", "headers": []}, app, app)  # type: ignore[arg-type]
+    assert [] == reached

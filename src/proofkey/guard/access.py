@@ -197,5 +197,5 @@ def _read_scope(claims: Claims) -> frozenset[str] | None:
     """Words in one string (RFC 9068 §2.2.3); elsewhere also in a list, or under `scp`. None for anything else."""
     scope = claims.get("scope", claims.get("scp", ""))
     if isinstance(scope, str):
-        return frozenset(scope.split())
+        return frozenset(filter(None, scope.split(" ")))
     return frozenset(scope) if isinstance(scope, list) and all(isinstance(word, str) for word in scope) else None

@@ -1,6 +1,7 @@
 """The guard in front of an ASGI application: a good token goes through, everything else gets a challenge.
 
-1. Only http and websocket are guarded; lifespan passes. CORS belongs in front: a preflight has no token.
+1. http and websocket are guarded, lifespan passes, and of anything else the application hears nothing. CORS belongs in
+   front: a preflight has no token.
 2. The protected resource's metadata are open to everybody (RFC 9728 §3).
 """
 
@@ -55,9 +56,11 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Admit the request or answer it."""
-        if scope["type"] not in {"http", "websocket"}:
+        if scope["type"] == "lifespan":
             await pass_on(self._app, self._server, scope, receive, send)
             return
+        if scope["type"] not in {"http", "websocket"}:
+            raise NotImplementedError("the guard knows http, websocket and lifespan")
         if asks_metadata(scope, self._server):
             await send_metadata(scope, send, self._server)
             return

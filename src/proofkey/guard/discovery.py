@@ -51,9 +51,10 @@ class Discovery:
                 continue
             if status != 200:
                 continue
-            if metadata.get("issuer") != self.issuer:
+            if metadata.get("issuer") != self.issuer:  # must not be used, and so says nothing of the next
                 named = ascii(metadata.get("issuer"))[:300]
-                raise AnswerUnusable(f"the metadata name another issuer, {named} (RFC 8414 section 3.3)")
+                why = f"the metadata name another issuer, {named} (RFC 8414 section 3.3)"
+                continue
             if name in metadata:
                 return self._check_address(metadata[name], name)
         raise AnswerUnusable(why)
@@ -69,9 +70,12 @@ class Discovery:
         if status != 200:
             raise AnswerUnusable("jwks_uri does not answer 200")
         try:
-            return jose.KeySet.from_jwks(jwks)
+            keys = jose.KeySet.from_jwks(jwks)
         except jose.TokenInvalid as invalid:
             raise AnswerUnusable(str(invalid)) from None
+        if keys.is_empty:
+            raise AnswerUnusable("jwks_uri has no key that verifies signatures")
+        return keys
 
     async def ask(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
