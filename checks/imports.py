@@ -34,7 +34,7 @@ PURE = {
 """The standard library's part that `protocol` may use: nothing that reads, waits, asks the time or throws dice."""
 
 FRAMEWORKS = {"starlette", "uvicorn", "jinja2", "asyncpg", "apsw", "click", "rich", "typer", "fastapi"}
-INJECTED = ("server.config", "server.clock", "server.entropy")
+INJECTED = ("server.config", "clock", "server.entropy")
 CORE = tuple(f"server.{name}" for name in ("cookie", "engine", "issuer", "keys", "master_key", "sealed"))
 """What flows work with: the deployment's keys and seals, and an issuer and its process at run time."""
 
@@ -67,7 +67,7 @@ PARTS = {
     "possession": Part(("protocol", "jose"), frozenset({"cryptography", "msgspec"})),
     "seal": Part(("protocol.base64url",), frozenset({"cryptography", "msgspec"})),
     "server.config": Part(("protocol",)),
-    "server.clock": Part(()),
+    "clock": Part(()),
     "server.entropy": Part(("protocol.base64url",)),
     "server.asgi": Part(("protocol",), frozenset()),
     "server.master_key": Part(("seal",)),
@@ -85,11 +85,11 @@ PARTS = {
     "server": Part(FLOW),
     "loop_thread": Part((), frozenset()),
     "client": Part(
-        ("protocol", "jose", "possession", "seal", "loop_thread", "client.web"),
+        ("protocol", "jose", "possession", "seal", "clock", "loop_thread", "client.web"),
         unwelcome=frozenset({"starlette", "uvicorn", "apsw", "asyncpg"}),
     ),
     "client.web": Part(
-        ("protocol", "jose", "possession", "seal", "loop_thread", "client"),
+        ("protocol", "jose", "possession", "seal", "clock", "loop_thread", "client"),
         unwelcome=NO_FRAMEWORK | ADAPTED | {"redis"},
     ),
     "client.web.store.postgres": Part(("client.web",), frozenset({"asyncpg"})),
@@ -97,7 +97,7 @@ PARTS = {
     "client.web.fastapi": Part(("client.web",), frozenset({"fastapi"})),
     "client.web.django": Part(("client.web",), frozenset({"asgiref", "django"})),
     "guard": Part(
-        ("protocol", "jose", "possession", "loop_thread", "guard.replay"),
+        ("protocol", "jose", "possession", "clock", "loop_thread", "guard.replay"),
         unwelcome=NO_FRAMEWORK | ADAPTED | {"click", "redis"},
     ),
     "guard.replay": Part(("protocol", "guard"), frozenset({"redis"})),
@@ -122,12 +122,13 @@ IMPURE = {"time", "random", "secrets", "datetime", "uuid"}
 """What tells the time or throws dice. The engine gets both injected, so that a test can turn its clock."""
 
 IMPURE_PLACES = (
-    "server.clock",
+    "clock",
     "server.store.sqlite",
     "server.local_ca",
     "guard.fetched",
+    "guard.introspection",
+    "guard.replay",
     "client.answer",
-    "client.clock",
     "client.http",
     "client.issuer",
     "client.lock",

@@ -97,7 +97,7 @@ def test_make_demo_writes_one_json_object_to_stdout_and_nothing_else(tmp_path: P
         ("server.http.token", "proofkey.server.pages.render"),
         ("server.pages.authorize", "proofkey.server.http.responses"),
         ("server.store.sql", "proofkey.server.flows.authorize"),
-        ("guard.asgi", "proofkey.server.clock.wall_clock"),
+        ("guard.asgi", "proofkey.server.entropy.mint_id"),
         ("guard.asgi", "proofkey.client.protocol"),
         ("guard.asgi", "proofkey.seal.Seal"),
         ("client.http", "proofkey.guard.access"),

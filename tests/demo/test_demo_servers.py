@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
+from proofkey.clock import wall_clock
 from proofkey.demo.api import create_demo_api
 from proofkey.demo.app import create_demo_app
-from proofkey.guard.fetched import wall_clock
 from tests.guard.sample_issuer import SampleIssuer
 from tests.listening import bind, listening, url_of
 

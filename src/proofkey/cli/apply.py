@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from proofkey.cli.running import failures_in_words
-from proofkey.server.clock import wall_clock
+from proofkey.clock import wall_clock
 from proofkey.server.config import Config
 from proofkey.server.tenancy.declaration_file import read_declaration_file
 from proofkey.server.tenancy.declared import Declaration

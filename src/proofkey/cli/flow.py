@@ -16,11 +16,11 @@ from proofkey.cli.flow_steps import Show, TextShower, show_json
 from proofkey.cli.flow_walk import Walk
 from proofkey.cli.refused import CommandRefused, refusals_in_words
 from proofkey.client.browser import send_browser
-from proofkey.client.clock import wall_clock
 from proofkey.client.http import Network
 from proofkey.client.loopback import LoopbackListener, is_loopback_redirect_uri
 from proofkey.client.messages import Registration
 from proofkey.client.protocol import PendingLogin
+from proofkey.clock import wall_clock
 from proofkey.protocol.issuer import is_issuer
 
 DEFAULT_SCOPE = "openid profile email"

@@ -12,7 +12,7 @@ import click
 import structlog
 
 from proofkey.cli.running import begin, failures_in_words, run_until_stopped, settle_memory
-from proofkey.server.clock import wall_clock
+from proofkey.clock import wall_clock
 from proofkey.server.entropy import Pool
 from proofkey.server.listen import Listener, PortTaken, bind
 from proofkey.server.listen import serve as serve_listeners

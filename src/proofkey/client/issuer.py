@@ -14,7 +14,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from proofkey import jose
-from proofkey.client.clock import wall_clock
 from proofkey.client.conversation import Conversation
 from proofkey.client.id_token import IdTokenRefused, check_id_token, check_refreshed_id_token
 from proofkey.client.kept import Kept
@@ -37,6 +36,7 @@ from proofkey.client.protocol import (
     token_request,
     userinfo_request,
 )
+from proofkey.clock import wall_clock
 from proofkey.protocol.challenge import read_errors
 from proofkey.protocol.issuer import origin_of
 from proofkey.protocol.records import MINUTE, SECOND

@@ -24,7 +24,6 @@ from typing import TypedDict, Unpack
 
 from proofkey.client.answer import AnswerWait, Arrival, Browser, Say, called_off
 from proofkey.client.browser import find_obstacle, open_browser
-from proofkey.client.clock import wall_clock
 from proofkey.client.conversation import Conversation
 from proofkey.client.device import AskAgain, DeviceAuthorization, ask_device, begin_device
 from proofkey.client.dpop import DpopKey
@@ -39,6 +38,7 @@ from proofkey.client.sign_in import SignIn, renewed_by
 from proofkey.client.terminal import is_person_there
 from proofkey.client.token_store.contract import StoredSignIn, TokenStore
 from proofkey.client.token_store.own_store import OwnStore
+from proofkey.clock import wall_clock
 from proofkey.protocol.records import MINUTE, SECOND
 
 REDIRECT_URI = "http://127.0.0.1/callback"

@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proofkey.client.clock import wall_clock
 from proofkey.client.leeway import LEEWAY_FOR
 from proofkey.client.refused import NotSignedIn
 from proofkey.client.token_store.contract import StoredSignIn, TokenStore
 from proofkey.client.token_store.own_store import OwnStore
+from proofkey.clock import wall_clock
 from proofkey.protocol.audience import read_audiences
 from proofkey.protocol.base64url import decode_base64url
 from proofkey.protocol.records import SECOND

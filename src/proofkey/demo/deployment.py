@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from proofkey.clock import Clock
 from proofkey.demo.directory import Directory, Remembered
 from proofkey.demo.seed import demo_schema
-from proofkey.server.clock import Clock
 from proofkey.server.config import DEVELOPMENT_THROTTLE, Config, Throttle, is_numeric
 from proofkey.server.entropy import Entropy
 from proofkey.server.listen import Listener, PortTaken, bind, bind_loopback, port_of

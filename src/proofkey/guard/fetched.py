@@ -55,11 +55,6 @@ class AnswerUnusable(Exception):
     """The issuer did not answer, or with something that is not what was asked for. Safe to log."""
 
 
-def wall_clock() -> int:
-    """Milliseconds since 1970 UTC."""
-    return time.time_ns() // 1_000_000
-
-
 class Fetched(Generic[T]):
     """What *fetch* last returned; *what* names it in the log. *fetch* raises `AnswerUnusable`."""
 

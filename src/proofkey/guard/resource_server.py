@@ -13,10 +13,10 @@ import ssl
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
+from proofkey.clock import wall_clock
 from proofkey.guard.access import LEEWAY_FOR, Access, check_access_token, check_authentication, check_scopes
 from proofkey.guard.binding import Binding, check_possession
 from proofkey.guard.challenge import Answer, Challenges, render_refusal
-from proofkey.guard.fetched import wall_clock
 from proofkey.guard.metadata import is_resource, metadata_path, render_metadata
 from proofkey.guard.request import BEARER, ApiRequest, parse_credentials, scheme_of
 from proofkey.guard.requirement import NOTHING, Requirement, require

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from proofkey.clock import Clock, wall_clock
 from proofkey.protocol.errors import InvalidRequest, OAuthError, ServerError, TemporarilyUnavailable, Unanswerable
 from proofkey.server.asgi import Headers, Receive, Request, Response, Scope, Send, TransportRefused, respond
-from proofkey.server.clock import Clock, wall_clock
 from proofkey.server.config import Config
 from proofkey.server.deployment_key import MasterKeyWrong, check_master_key
 from proofkey.server.engine import Engine

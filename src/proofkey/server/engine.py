@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from proofkey.server.clock import Clock
+from proofkey.clock import Clock
 from proofkey.server.config import Config
 from proofkey.server.entropy import Entropy
 from proofkey.server.flows.access_token import KnownSignatures

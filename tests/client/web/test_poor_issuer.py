@@ -13,10 +13,10 @@ from urllib.parse import parse_qs
 import msgspec
 import pytest
 
-from proofkey.client.clock import wall_clock
 from proofkey.client.messages import ResponseRefused
 from proofkey.client.web import SignIn, StoredSession, TokensUnavailable
 from proofkey.client.web.session import Contents
+from proofkey.clock import wall_clock
 from tests.client.web.clock import HOUR
 from tests.client.web.sample_api import Reply, SampleApi, sample_api
 from tests.client.web.test_logout_token import Receiver, issuer

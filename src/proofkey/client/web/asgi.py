@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, Unpack
 
-from proofkey.client.clock import wall_clock
 from proofkey.client.dpop import DpopKey
 from proofkey.client.issuer import Issuer
 from proofkey.client.messages import Registration
@@ -34,6 +33,7 @@ from proofkey.client.web.site import Options, Settings, Site
 from proofkey.client.web.store.contract import SessionStore, StoreUnavailable
 from proofkey.client.web.store.memory import MemoryStore
 from proofkey.client.web.words import log_line
+from proofkey.clock import wall_clock
 from proofkey.protocol.errors import Refusal
 
 _log = logging.getLogger("proofkey.client.web")

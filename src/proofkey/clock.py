@@ -1,4 +1,4 @@
-"""The clock, injected: the only place the server reads the time."""
+"""The clock, injected: the only place that reads the time of day."""
 
 from __future__ import annotations
 
