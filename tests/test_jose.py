@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 import jwt
@@ -26,6 +26,7 @@ ES = jose.SigningKey(jose.generate_key("ES256"), "ES256")
 OTHER = jose.SigningKey(jose.generate_key("ES256"), "ES256")
 RSA = RSAKey.generate_key(2048, private=True)
 RS = jose.SigningKey(jose.generate_key("RS256"), "RS256")
+PRIVATE = ECKey.generate_key("P-256", private=True)
 JWKS = jose.jwk_set([ES, RS])
 KEYS = jose.KeySet.from_jwks(JWKS)
 CLAIMS = {"iss": "https://login.example/demo/main", "sub": "alice", "n": 1, "é": ["☃", None, True]}
@@ -254,9 +255,20 @@ def test_a_signature_of_other_length_or_in_der_is_none() -> None:
     message = token.rpartition(".")[0]
     assert ES._ec is not None
     der = ES._ec.sign(message.encode(), ec.ECDSA(hashes.SHA256()))
-    for signature in (b"", bytes(64), b"\xff" * 64, der, bytes(63), bytes(65)):
+    good = urlsafe_b64decode(f"{token.rpartition('.')[2]}==")
+    spelt_longer = (good[:32] + b"\0" + good[32:], b"\0" + good)
+    for signature in (b"", bytes(64), b"\xff" * 64, der, bytes(63), bytes(65), *spelt_longer):
         with pytest.raises(jose.TokenInvalid):
             jose.verify_jwt(f"{message}.{encoded(signature)}", KEYS, expected_typ="jwt")
+
+
+def test_long_headers_of_strangers_are_not_kept() -> None:
+    kept = jose._kept_header.cache_info().currsize
+    for number in range(3):
+        header = encoded({"alg": "ES256", "kid": f"{number}" * 1_000})
+        with pytest.raises(jose.UnknownKey):
+            jose.verify_jwt(f"{header}.{encoded(CLAIMS)}.AAAA", KEYS, expected_typ=None)
+    assert kept == jose._kept_header.cache_info().currsize
 
 
 def test_typ_is_compared_as_a_media_type() -> None:
@@ -285,6 +297,8 @@ EC_JWK = {**ES.public_jwk, "kid": "k"}
         {**EC_JWK, "crv": "secp256k1"},
         {**EC_JWK, "crv": "P-521"},
         {**EC_JWK, "d": "AAAA"},
+        {**PRIVATE.as_dict(private=True), "kid": "k"},
+        {"kty": "RSA", "kid": "k", "e": "AQAB", "n": "_" * 684},  # 4,096 bits and eight
         {"kty": "oct", "k": "c2VjcmV0", "kid": "k"},
         {"kty": "RSA", "kid": "k"},
         {"kid": "k"},

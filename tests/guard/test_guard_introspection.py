@@ -281,6 +281,17 @@ async def test_a_flood_waits_its_turn_for_a_moment_and_not_in_any_number(
     assert {"access_token_inactive": MAX_ASKING, "introspection_resting": many - MAX_ASKING} == reasons
 
 
+async def test_questions_that_wait_are_bounded_in_number(issuer: SampleIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, number in (("TURN_WITHIN", 60.0), ("MAX_ASKING", 2), ("MAX_WAITING", 3)):
+        monkeypatch.setattr(f"proofkey.guard.introspection.{name}", number)
+    server = guarded(issuer, Clock())
+    await server.admit(asking(issuer.token()))
+    issuer.answers_after = 0.3
+    answers = await asyncio.gather(*(server.admit(asking(f"t{n}")) for n in range(9)), return_exceptions=True)
+    reasons = Counter(answer.reason for answer in answers if isinstance(answer, TokenRejected | IssuerUnavailable))
+    assert {"access_token_inactive": 5, "introspection_resting": 4} == reasons
+
+
 async def test_an_endpoint_that_is_no_safe_address_is_not_asked(issuer: SampleIssuer) -> None:
     issuer.metadata["introspection_endpoint"] = "http://issuer.example/introspect"
     with refused(IssuerUnavailable, "issuer_unavailable"):

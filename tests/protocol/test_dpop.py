@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proofkey.possession import verify_proof
+from proofkey.protocol.base64url import encode_base64url
 from proofkey.protocol.dpop import (
     access_token_hash,
     check_claims,
@@ -103,3 +107,37 @@ def test_a_key_with_any_private_member_is_refused(member: str) -> None:
 def test_an_rsa_key_has_one_spelling_and_bounded_numbers(jwk: dict[str, Any]) -> None:
     with refused(InvalidDpopProof, "dpop_key_not_accepted"):
         check_header({"typ": "dpop+jwt", "alg": "RS256", "jwk": jwk})
+
+
+@pytest.mark.parametrize("nonce", ["n" * 513, "", 7])
+def test_a_nonce_is_a_text_of_bounded_length(nonce: Any) -> None:
+    claims = {"jti": "1", "iat": 1, "htm": "GET", "htu": "https://api.example/", "nonce": nonce}
+    expected = {"expected_method": "GET", "expected_url": "https://api.example/", "expected_token": None}
+    with refused(InvalidDpopProof, "dpop_claims_malformed"):
+        check_claims(claims, jkt="k", now=1_000, **expected)  # type: ignore[arg-type]
+    assert "n" * 512 == check_claims({**claims, "nonce": "n" * 512}, jkt="k", now=1_000, **expected).nonce  # type: ignore[arg-type]
+
+
+P = 2**255 - 19
+ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+
+
+@pytest.mark.parametrize("y", [0, 1, P - 1, P, P + 1, ORDER_8, P - ORDER_8])
+@pytest.mark.parametrize("sign", [0, 2**255])
+def test_an_ed25519_key_of_small_order_is_nobodys(y: int, sign: int) -> None:
+    """One signature holds for any proof, or for one in eight: whoever knows the token could make it."""
+    octets = (y | sign).to_bytes(32, "little")
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": encode_base64url(octets)}
+    with refused(InvalidDpopProof, "dpop_key_not_accepted"):
+        check_header({"typ": "dpop+jwt", "alg": "EdDSA", "jwk": jwk})
+
+
+def test_a_key_of_order_eight_is_one() -> None:
+    key = Ed25519PublicKey.from_public_bytes(ORDER_8.to_bytes(32, "little"))
+    identity_and_zero = (1).to_bytes(32, "little") + bytes(32)
+    forged = 0
+    for number in range(200):
+        with suppress(InvalidSignature):
+            key.verify(identity_and_zero, b"%d" % number)
+            forged += 1
+    assert 5 < forged < 60

@@ -35,6 +35,10 @@ MAX_NONCE = 512
 
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _SIZES = {("EC", "P-256"): 32, ("EC", "P-384"): 48, ("OKP", "Ed25519"): 32}
+_ED25519_PRIME = 2**255 - 19
+_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL = {0, 1, _ED25519_PRIME - 1, _ED25519_PRIME, _ED25519_PRIME + 1, _ORDER_8, _ED25519_PRIME - _ORDER_8}
+"""Ed25519 points of small order, by y: anybody can make a signature that such a key verifies."""
 _FITTING = {
     "ES256": ("EC", "P-256"),
     "ES384": ("EC", "P-384"),
@@ -187,6 +191,8 @@ def _read_members(alg: str, jwk: Mapping[str, Any]) -> dict[str, str] | None:
         return _read_rsa(jwk)
     names = ("x", "y") if kty == "EC" else ("x",)
     if any(len(_octets(jwk.get(name))) != _SIZES[kty, str(curve)] for name in names):
+        return None
+    if kty == "OKP" and int.from_bytes(_octets(jwk["x"]), "little") % 2**255 in _SMALL:
         return None
     return {"crv": str(curve), "kty": kty, **{name: jwk[name] for name in names}}
 
