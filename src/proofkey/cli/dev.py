@@ -14,7 +14,8 @@ from proofkey.cli.running import begin, failures_in_words, run_until_stopped, se
 from proofkey.clock import wall_clock
 from proofkey.demo.deployment import Options, Prepared, apply_declaration, listeners, prepare
 from proofkey.demo.description import describe, render_summary
-from proofkey.server.config import ConfigError, check_public_url, is_loopback
+from proofkey.protocol.issuer import is_loopback
+from proofkey.server.config import ConfigError, check_public_url
 from proofkey.server.listen import serve
 from proofkey.server.log import configure_logging
 

@@ -23,7 +23,7 @@ _LOOK_AGAIN = 0.02
 if sys.platform == "win32":
     import msvcrt
 
-    def _take(descriptor: int) -> bool:
+    def try_lock(descriptor: int) -> bool:
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -33,7 +33,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _take(descriptor: int) -> bool:
+    def try_lock(descriptor: int) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -50,7 +50,7 @@ def hold_lock(path: Path, *, patience_for: int = PATIENCE_FOR) -> Iterator[None]
     descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     deadline = time.monotonic() + patience_for / SECOND
     try:
-        while not _take(descriptor):
+        while not try_lock(descriptor):
             if time.monotonic() >= deadline:
                 raise StoreRefused(
                     "store_locked", "Another process holds the lock and does not let go", parameters=[str(path)]

@@ -72,7 +72,7 @@ def write_private(path: Path, content: bytes, *, name: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as failure:
         unfinished.unlink(missing_ok=True)
         raise _unwritable(path, failure) from None
@@ -84,7 +84,8 @@ def remove_unfinished(path: Path) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """See to it that what was renamed into *path* is on disk."""
     if not _HAS_OWNERS:  # Windows cannot open a directory
         return
     descriptor = os.open(path, os.O_RDONLY)

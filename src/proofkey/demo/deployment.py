@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ import msgspec
 from proofkey.clock import Clock
 from proofkey.demo.directory import Directory, Remembered
 from proofkey.demo.seed import demo_schema
-from proofkey.server.config import DEVELOPMENT_THROTTLE, Config, Throttle, is_numeric
+from proofkey.server.config import DEVELOPMENT_THROTTLE, Config, Throttle
 from proofkey.server.entropy import Entropy
 from proofkey.server.listen import Listener, PortTaken, bind, bind_loopback, port_of
 from proofkey.server.tenancy.declaration import declare
@@ -152,8 +153,16 @@ def _bind(options: Options, last_ports: Ports, *, owner: bool) -> Sockets:
     return _bind_three(options.host, FREE_PORTS, owner=owner)
 
 
+def _is_numeric(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _bind_three(host: str | None, ports: Ports, *, owner: bool) -> Sockets:
-    issuer = bind_loopback(ports[0]) if host is None or not is_numeric(host) else (bind(host, ports[0]),)
+    issuer = bind_loopback(ports[0]) if host is None or not _is_numeric(host) else (bind(host, ports[0]),)
     if not owner:
         return Sockets(issuer, None, None)
     bound: list[socket.socket] = [*issuer]

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import time
@@ -19,6 +18,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from proofkey.client.lock import try_lock
+from proofkey.client.private_file import sync_directory
 from proofkey.demo.seed import DemoSecrets, mint_demo_secrets
 from proofkey.server.config import parse_master_key
 from proofkey.server.entropy import Entropy
@@ -89,7 +90,7 @@ class Directory:
         descriptor = self._open_lock("start.lock")
         until = time.monotonic() + START_WITHIN
         try:
-            while not _lock(descriptor):
+            while not try_lock(descriptor):
                 if time.monotonic() > until:
                     raise DirectoryRefused("data_busy", f"another process has been starting on {self.path} for long")
                 time.sleep(0.02)
@@ -100,7 +101,7 @@ class Directory:
     def own(self) -> bool:
         """Become the owner, for as long as this process lives. False where another process is."""
         descriptor = self._open_lock("lock")
-        if not _lock(descriptor):
+        if not try_lock(descriptor):
             os.close(descriptor)
             return False
         self._owner_lock = descriptor
@@ -160,20 +161,8 @@ def write_secret(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(descriptor)
     draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_directory(path.parent)
 
 
 def _unusable(path: Path, failed: OSError) -> DirectoryRefused:
     return DirectoryRefused("data_unusable", f"{path} cannot be used: {failed.strerror}")
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

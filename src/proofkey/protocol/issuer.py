@@ -23,10 +23,11 @@ def is_safe_address(url: str) -> bool:
         return False
     if not host or "@" in parts.netloc or not url.isascii() or any(mark <= " " for mark in url):
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """True where *host* is this machine: localhost, 127.0.0.0/8 or ::1."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from proofkey.protocol.base64url import decode_base64url
+from proofkey.protocol.issuer import is_loopback
 from proofkey.protocol.records import MINUTE, SECOND
 
 RESERVED_TENANTS = frozenset({"api", "console", "healthz", "readyz", "metrics", "static", "oauth2", ".well-known"})
@@ -55,20 +56,6 @@ def parse_master_key(text: str) -> bytes:
 def is_slug(name: str) -> bool:
     """Whether *name* can be a tenant or a workspace: one DNS label in lower case (RFC 1035 §2.3.1)."""
     return _SLUG.fullmatch(name) is not None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine: `localhost`, 127/8 or ::1."""
-    return host == "localhost" or (is_numeric(host) and ip_address(host).is_loopback)
-
-
-def is_numeric(host: str) -> bool:
-    """Whether *host* is an address and not a name."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)
