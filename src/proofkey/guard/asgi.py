@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from proofkey.guard.access import Access
 from proofkey.guard.challenge import Answer
-from proofkey.guard.request import ApiRequest
+from proofkey.guard.request import UNESCAPED, ApiRequest
 from proofkey.guard.requirement import NOTHING, Requirement, require
 from proofkey.guard.resource_server import ResourceServer
 from proofkey.guard.trust import Issuers
@@ -30,7 +30,6 @@ Route: TypeAlias = Requirement | Callable[[Scope], Requirement]
 
 ACCESS = "proofkey.access"
 ADMITTED = "proofkey.admitted"
-_UNQUOTED = "/:@!$&'()*+,;=-._~"
 
 
 class Guard:
@@ -121,7 +120,7 @@ async def send_metadata(scope: Scope, send: Send, server: ResourceServer) -> Non
 def read_request(scope: Scope, server: ResourceServer) -> ApiRequest:
     """The guard's view of an ASGI request to *server*."""
     raw_path = scope.get("raw_path")
-    path = raw_path.decode("latin-1") if raw_path else quote(scope["path"], safe=_UNQUOTED)
+    path = raw_path.decode("latin-1") if raw_path else quote(scope["path"], safe=UNESCAPED)
     return ApiRequest(
         scope.get("method", "GET"),
         server.url_of(path),

@@ -15,6 +15,8 @@ from proofkey.guard.access import Access, TokenRejected
 from proofkey.protocol.errors import InvalidRequest
 
 BEARER = "Bearer"
+UNESCAPED = "/:@!$&'()*+,;=-._~"
+"""What a path may hold as it is (RFC 3986 §3.3)."""
 _TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from proofkey.guard.access import Access
 from proofkey.guard.challenge import Answer
-from proofkey.guard.request import ApiRequest
+from proofkey.guard.request import UNESCAPED, ApiRequest
 from proofkey.guard.requirement import NOTHING, Requirement, require
 from proofkey.guard.resource_server import ResourceServer
 from proofkey.guard.trust import Issuers
@@ -30,7 +30,6 @@ __all__ = ["Guard", "access_of", "protect"]
 
 ACCESS = "proofkey.access"
 ADMITTED = "proofkey.admitted"
-_UNQUOTED = "/:@!$&'()*+,;=-._~"
 _TARGET = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*)?(?P<path>/[^?]*)")
 
 
@@ -132,7 +131,7 @@ def _path(environ: WSGIEnvironment) -> str:
     if sent is not None:
         return sent["path"]
     decoded = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    return quote(decoded.encode("latin-1", "replace"), safe=_UNQUOTED)
+    return quote(decoded.encode("latin-1", "replace"), safe=UNESCAPED)
 
 
 def _send(answer: Answer, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

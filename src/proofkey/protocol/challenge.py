@@ -19,6 +19,7 @@ _PIECE = re.compile(
     )(?=[\s,]|$)""",
     re.ASCII | re.DOTALL | re.VERBOSE,
 )
+_QUOTED_PAIRS = str.maketrans({'"': '\\"', "\\": "\\\\"})
 _ACCESS_TOKEN_SCHEMES = {"bearer", "dpop"}
 
 
@@ -56,6 +57,5 @@ def _read_line(line: str) -> list[Challenge]:
 
 def write_challenge(scheme: str, parameters: Mapping[str, str]) -> str:
     """One challenge; every text is quoted (RFC 9110 §5.6.4)."""
-    quoted = (re.sub(r'(["\\])', r"\\\1", text) for text in parameters.values())
-    written = ", ".join(f'{name}="{text}"' for name, text in zip(parameters, quoted, strict=True))
+    written = ", ".join(f'{name}="{text.translate(_QUOTED_PAIRS)}"' for name, text in parameters.items())
     return f"{scheme} {written}".rstrip()

@@ -23,7 +23,7 @@ from proofkey.client.web.refresh import SessionEnded
 from proofkey.client.web.request_body import RequestBody
 from proofkey.client.web.site import Site
 from proofkey.client.web.step_up import ERROR, login_address, read_step_up
-from proofkey.client.web.upstream import Upstream, challenges_of
+from proofkey.client.web.upstream import Upstream
 from proofkey.protocol.records import MINUTE, SECOND
 
 
@@ -57,7 +57,7 @@ async def forward(site: Site, upstream: Upstream, prefix: str, request: Request,
     headers = request_headers(request.scope["headers"])
     try:
         async with upstream.send(site, who, request.method, url, headers, body) as answer:
-            asked = read_step_up(challenges_of(answer)) if answer.status_code == 401 else None
+            asked = read_step_up(answer.headers.get_list("www-authenticate")) if answer.status_code == 401 else None
             if asked is not None:
                 return _step_up(site, request, who, asked)
             await _stream(prefix, upstream, url, answer, send)

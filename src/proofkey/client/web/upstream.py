@@ -151,9 +151,4 @@ class Upstream:
 
 def _errors_of(answer: httpx2.Response) -> frozenset[str]:
     """What a 401 says is wrong with the token or its proof (RFC 9449 §9: a nonce is asked for by a 401 as well)."""
-    return read_errors(challenges_of(answer)) if answer.status_code == 401 else frozenset()
-
-
-def challenges_of(answer: httpx2.Response) -> list[str]:
-    """Its `WWW-Authenticate` headers."""
-    return answer.headers.get_list("www-authenticate")
+    return read_errors(answer.headers.get_list("www-authenticate")) if answer.status_code == 401 else frozenset()
