@@ -8,10 +8,10 @@ import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
-from django.test import override_settings
+from django.test import RequestFactory, override_settings
 
 from proofkey.guard import Access, require
-from proofkey.guard.django import GuardMiddleware, _bring, _read_paths
+from proofkey.guard.django import GuardMiddleware, _bring, _read_paths, _required
 from proofkey.guard.django import require as required
 
 
@@ -68,6 +68,31 @@ def test_a_setting_that_is_missing_stops_the_start() -> None:
     told = r'PROOFKEY_GUARD must be a dict: \{"issuers": …, "audience": …\}'
     with override_settings(), pytest.raises(ImproperlyConfigured, match=told):
         GuardMiddleware(answer)
+
+
+@pytest.mark.parametrize(
+    ("paths", "mounted", "path", "status"),
+    [
+        ({"/api/": ""}, "/api", "/about", 401),
+        ({"/api/": ""}, "/v1", "/api/notes", 401),
+        ({"/api/": ""}, "/v1", "/about", 200),
+        ({"/api/": ""}, "", "/apiary", 200),
+    ],
+)
+def test_a_path_is_guarded_with_and_without_what_the_application_is_mounted_at(
+    paths: dict[str, str], mounted: str, path: str, status: int
+) -> None:
+    setting = {"issuers": "https://issuer.example", "audience": "notes"}
+    with override_settings(PROOFKEY_GUARD=setting, PROOFKEY_GUARD_PATHS=paths):
+        request = RequestFactory(SCRIPT_NAME=mounted).get(path)
+        assert (mounted + path, path) == (request.path, request.path_info)
+        assert status == GuardMiddleware(answer)(request).status_code
+
+
+def test_the_path_within_the_application_chooses_the_scopes() -> None:
+    paths = _read_paths({"/": "admin", "/api/": "notes:read"})
+    assert require("admin") == _required(paths, "/about", "/api/about")
+    assert require("notes:read") == _required(paths, "/api/notes", "/api/api/notes")
 
 
 def test_paths_that_cannot_work_stop_the_start() -> None:

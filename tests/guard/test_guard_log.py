@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from proofkey.guard import IssuerUnavailable, ResourceServer
+from proofkey.guard import Dpop, IssuerUnavailable, MemoryReplay, ResourceServer, TrustedIssuer
 from proofkey.guard.resource_server import TOLD_EVERY
 from proofkey.protocol.errors import OAuthError
 from tests.guard.asking import AUDIENCE, asking, issuers
-from tests.guard.sample_issuer import Clock, SampleIssuer
+from tests.guard.bound import BoundClient
+from tests.guard.sample_issuer import KEY, RSA_KEY, Clock, SampleIssuer
 
 ELSEWHERE = "https://issuer.example/other"
 
@@ -47,6 +48,35 @@ def test_a_wrong_audience_and_a_wrong_issuer_are_seen_by_default_with_both_sides
         "refused: access_token_audience_differs aud='notes' expected='https://api.example'",
         rf"refused: access_token_issuer_unknown iss='{issuer.issuer}/\n' expected={trusted}",
     ] == lines(caplog, logging.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("reason", "made"),
+    [
+        ("access_token_type", lambda issuer: KEY.sign("JWT", issuer.claims())),
+        ("access_token_algorithm", lambda issuer: issuer.token(RSA_KEY)),
+        ("access_token_binding_unknown", lambda issuer: issuer.token(cnf={"jkt": "x"})),
+    ],
+)
+def test_a_token_that_this_api_is_not_set_up_for_is_seen_by_default(
+    issuer: SampleIssuer, caplog: pytest.LogCaptureFixture, reason: str, made: Callable[[SampleIssuer], str]
+) -> None:
+    trusted = TrustedIssuer(issuer.issuer, algorithms=["ES256"])
+    refuse(ResourceServer(trusted, audience=AUDIENCE, clock=Clock()), made(issuer))
+    (line,) = lines(caplog, logging.WARNING)
+    assert line.startswith(f"refused: {reason}")
+
+
+async def test_a_proof_for_another_address_is_seen_by_default_with_both(
+    issuer: SampleIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = BoundClient(issuer, Dpop(MemoryReplay()), Clock())
+    request = client.request(client.proof(url="http://10.0.0.7/notes"))
+    with pytest.raises(OAuthError) as refused:
+        await client.server.admit(request)
+    client.server.challenge(refused.value, request)
+    told = "refused: dpop_url_differs htu='http://10.0.0.7/notes' expected='https://api.example/notes'"
+    assert [told] == lines(caplog, logging.WARNING)
 
 
 def test_strangers_do_not_fill_the_log_that_everybody_sees(

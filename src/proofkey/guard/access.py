@@ -37,6 +37,10 @@ class TokenRejected(InvalidToken):
     """What the answer has beside the challenge."""
 
 
+class TokenUnfitting(TokenRejected):
+    """A `TokenRejected` that may be a good token, for another setting of this API: the fault may be on either side."""
+
+
 class ScopeMissing(InsufficientScope):
     """A good token that does not reach this far: 403 with the scopes it would take.
 
@@ -108,7 +112,7 @@ def check_access_token(
     >>> claims = {"iss": ISSUER, "aud": "https://other.example", "sub": "alice", "exp": NOW // 1000 + 300}
     >>> check_access_token(claims, expected_issuer=ISSUER, expected_audience=AUDIENCE, now=NOW)
     Traceback (most recent call last):
-    proofkey.guard.access.TokenRejected: access_token_audience_differs
+    proofkey.guard.access.TokenUnfitting: access_token_audience_differs
     """
     if claims.get("iss") != expected_issuer:
         raise TokenRejected(
@@ -117,7 +121,7 @@ def check_access_token(
             detail=differing("iss", claims.get("iss"), expected_issuer),
         )
     if expected_audience not in read_audiences(claims.get("aud")):
-        raise TokenRejected(
+        raise TokenUnfitting(
             "access_token_audience_differs",
             "The access token is for another audience",
             detail=differing("aud", claims.get("aud"), expected_audience),

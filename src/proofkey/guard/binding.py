@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from proofkey.guard.access import Access, Headers, TokenRejected
+from proofkey.guard.access import Access, Headers, TokenRejected, TokenUnfitting
 from proofkey.guard.request import BEARER, ApiRequest, Credentials
 from proofkey.guard.steps import Steps
 
@@ -78,7 +78,9 @@ def check_possession(
 def _fitting(binding: Binding | None, bound_to: Any, credentials: Credentials) -> Binding:
     """The way to prove one confirmation, where it is known and the token came under its scheme."""
     if binding is None or not isinstance(bound_to, str):
-        raise TokenRejected("access_token_binding_unknown", "The access token is bound in a way that is not known here")
+        raise TokenUnfitting(
+            "access_token_binding_unknown", "The access token is bound in a way that is not known here"
+        )
     if binding.scheme != credentials.scheme:
         raise TokenRejected(
             "access_token_scheme_differs", "The access token is bound to a key: send it under its own scheme"

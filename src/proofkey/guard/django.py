@@ -92,7 +92,8 @@ class GuardMiddleware:
     """Guards whole paths, and serves the API's metadata (RFC 9728). Name it in `MIDDLEWARE`, before CSRF's.
 
     `settings.PROOFKEY_GUARD_PATHS` maps the beginning of a path to the scopes it takes; the longest one counts, and `/api/`
-    covers `/api` as well. What is under none of them is open. Without the setting, everything is guarded and any good
+    covers `/api` as well. Paths are those of the application, or with what it is mounted at (SCRIPT_NAME) in front. What is
+    under none of them is open. Without the setting, everything is guarded and any good
     token will do.
 
     In `settings.py`:
@@ -126,7 +127,7 @@ class GuardMiddleware:
         """Admit the request or answer it."""
         if self._awaited:
             return self._call_later(request)
-        required = self._required(request)
+        required = _required(self._paths, request.path_info, request.path)
         admission: Access | HttpResponse | None = _metadata_for(request)
         if admission is None and required is not None:
             admission = _admit(request, required)
@@ -135,17 +136,13 @@ class GuardMiddleware:
         return _bring(admission, self._get_response(request))
 
     async def _call_later(self, request: HttpRequest) -> Any:
-        required = self._required(request)
+        required = _required(self._paths, request.path_info, request.path)
         admission: Access | HttpResponse | None = _metadata_for(request)
         if admission is None and required is not None:
             admission = await _admit_later(request, required)
         if isinstance(admission, HttpResponse):
             return admission
         return _bring(admission, await self._get_response(request))
-
-    def _required(self, request: HttpRequest) -> Requirement | None:
-        asked = f"{request.path_info}/"  # /api/ covers /api, too
-        return next((required for path, required in self._paths if asked.startswith(path)), None)
 
 
 def access_of(request: HttpRequest) -> Access:
@@ -173,6 +170,15 @@ def _read_paths(configured: Mapping[str, Collection[str] | str]) -> list[tuple[s
         if not path.startswith("/") or not path.endswith("/"):
             raise ImproperlyConfigured("the paths of PROOFKEY_GUARD_PATHS begin and end with a slash")
     return sorted(((path, requirement(scopes)) for path, scopes in configured.items()), key=lambda each: -len(each[0]))
+
+
+def _required(paths: list[tuple[str, Requirement]], *asked: str) -> Requirement | None:
+    """What the first of the *asked* paths takes that is under any; None where nothing is asked for.
+
+    A setting that names paths as clients write them must not leave an application open that is mounted below `/`.
+    """
+    each = ((f"{path}/", guarded, required) for path in asked for guarded, required in paths)  # /api/ covers /api, too
+    return next((required for path, guarded, required in each if path.startswith(guarded)), None)
 
 
 def _read_request(request: HttpRequest) -> ApiRequest:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from proofkey import jose
-from proofkey.guard.access import TokenRejected, check_token_use
+from proofkey.guard.access import TokenRejected, TokenUnfitting, check_token_use
 from proofkey.guard.discovery import Discovery
 from proofkey.guard.fetched import Fetched
 from proofkey.guard.steps import Steps
@@ -96,7 +96,7 @@ def _unsigned(detail: str) -> TokenRejected:
 
 
 def _algorithm(detail: str) -> TokenRejected:
-    return TokenRejected(
+    return TokenUnfitting(
         "access_token_algorithm", "The alg of the access token is not accepted here, or not its key's", detail=detail
     )
 
@@ -106,7 +106,7 @@ def _extension(detail: str) -> TokenRejected:
 
 
 def _type(detail: str) -> TokenRejected:
-    return TokenRejected("access_token_type", "The typ of the token is not that of an access token", detail=detail)
+    return TokenUnfitting("access_token_type", "The typ of the token is not that of an access token", detail=detail)
 
 
 def _forged(detail: str) -> TokenRejected:

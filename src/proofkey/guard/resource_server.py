@@ -14,7 +14,14 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from proofkey.clock import wall_clock
-from proofkey.guard.access import LEEWAY_FOR, Access, check_access_token, check_authentication, check_scopes
+from proofkey.guard.access import (
+    LEEWAY_FOR,
+    Access,
+    TokenUnfitting,
+    check_access_token,
+    check_authentication,
+    check_scopes,
+)
 from proofkey.guard.binding import Binding, check_possession
 from proofkey.guard.challenge import Answer, Challenges, render_refusal
 from proofkey.guard.metadata import is_resource, metadata_path, render_metadata
@@ -22,19 +29,11 @@ from proofkey.guard.request import BEARER, ApiRequest, parse_credentials, scheme
 from proofkey.guard.requirement import NOTHING, Requirement, require
 from proofkey.guard.steps import Steps, run, run_blocking
 from proofkey.guard.trust import Issuers, Trust
-from proofkey.protocol.errors import OAuthError
+from proofkey.protocol.errors import DpopUrlDiffers, OAuthError
 from proofkey.protocol.issuer import origin_of
 from proofkey.protocol.records import MINUTE
 
 TOLD_EVERY = MINUTE
-_MAYBE_OURS = {
-    "access_token_algorithm",
-    "access_token_audience_differs",
-    "access_token_binding_unknown",
-    "access_token_issuer_unknown",
-    "access_token_type",
-    "dpop_url_differs",
-}
 _log = logging.getLogger("proofkey.guard")
 
 
@@ -124,15 +123,16 @@ class ResourceServer:
 
     def challenge(self, refusal: OAuthError, request: ApiRequest, required: Requirement = NOTHING) -> Answer:
         """The response to a *request* that `admit` refused; the reason is logged."""
-        _log.log(self._weight_of(refusal.reason), "refused: %s", f"{refusal.reason} {refusal.detail}".rstrip())
+        _log.log(self._weight_of(refusal), "refused: %s", f"{refusal.reason} {refusal.detail}".rstrip())
         return render_refusal(refusal, self._challenges, required, scheme_of(request))
 
-    def _weight_of(self, reason: str) -> int:
+    def _weight_of(self, refusal: OAuthError) -> int:
         """The level of a line in the log: an operator who set nothing up sees warnings alone."""
         now = self._clock()
-        if reason not in _MAYBE_OURS or abs(now - self._told_at.get(reason, -TOLD_EVERY)) < TOLD_EVERY:
+        told_at = self._told_at.get(refusal.reason, -TOLD_EVERY)
+        if not isinstance(refusal, TokenUnfitting | DpopUrlDiffers) or abs(now - told_at) < TOLD_EVERY:
             return logging.INFO
-        self._told_at[reason] = now
+        self._told_at[refusal.reason] = now
         return logging.WARNING
 
     @property

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from proofkey import jose
-from proofkey.guard.access import TokenRejected, differing
+from proofkey.guard.access import TokenUnfitting, differing
 from proofkey.guard.discovery import Discovery
 from proofkey.guard.introspection import Introspection, Introspector
 from proofkey.guard.keys import IssuerKeys, name_refusal
@@ -102,7 +102,7 @@ class Trust:
         issuer = unverified.claims.get("iss")
         judge = self._judges.get(issuer) if isinstance(issuer, str) else None
         if judge is None:
-            raise TokenRejected(
+            raise TokenUnfitting(
                 "access_token_issuer_unknown",
                 "The access token is of an issuer not trusted here",
                 detail=differing("iss", issuer, self.issuers if len(self.issuers) > 1 else self.issuers[0]),

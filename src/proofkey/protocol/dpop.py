@@ -18,7 +18,7 @@ from dataclasses import field
 from typing import Any
 
 from proofkey.protocol.base64url import decode_base64url, encode_base64url
-from proofkey.protocol.errors import InvalidDpopProof
+from proofkey.protocol.errors import DpopUrlDiffers, InvalidDpopProof
 from proofkey.protocol.numeric_date import read_numeric_date
 from proofkey.protocol.record import record
 from proofkey.protocol.records import SECOND
@@ -133,7 +133,11 @@ def check_claims(
     if claims.get("htm") != expected_method:
         raise InvalidDpopProof("dpop_method_differs", "htm of the DPoP proof is not this request's method")
     if not same_address(claims.get("htu"), expected_url):
-        raise InvalidDpopProof("dpop_url_differs", "htu of the DPoP proof is not this request's URL")
+        raise DpopUrlDiffers(
+            "dpop_url_differs",
+            "htu of the DPoP proof is not this request's URL",
+            detail=f"htu={ascii(claims.get('htu'))[:300]} expected={expected_url!a}",
+        )
     if now >= issued_at + fresh_for + leeway_for:
         raise InvalidDpopProof("dpop_too_old", "iat of the DPoP proof is too long ago: make one for each request")
     if now < issued_at - leeway_for:

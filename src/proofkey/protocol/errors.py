@@ -179,6 +179,10 @@ class InvalidDpopProof(OAuthError):
     code = "invalid_dpop_proof"
 
 
+class DpopUrlDiffers(InvalidDpopProof):
+    """A DPoP proof for another address: a thief's, or the server does not know how clients write its own."""
+
+
 class ServerError(OAuthError):
     """A bug of ours; the traceback is in our log."""
 
