@@ -52,6 +52,7 @@ async def test_the_page_of_the_example_works_and_holds_no_token(at: Registered, 
         await fill_in(page)
         await page.wait_for_url(f"{origin}/")
         await expect(page.locator("#who")).to_have_text("Signed in as Alice Adler")
+        await expect(page.locator("#notes li")).to_have_count(1)
         await page.locator("input[name=text]").fill("From the browser")
         await page.locator("#add button").click()
         await expect(page.locator("#notes li").last).to_have_text("From the browser")

@@ -20,7 +20,7 @@ class StoreUnavailable(Exception):
     >>> import asyncio
     >>> from proofkey.client.web import SqliteStore, StoreUnavailable
     >>> try:
-    ...     asyncio.run(SqliteStore("/").open())
+    ...     asyncio.run(SqliteStore("no-such-folder/sessions.db").open())
     ... except StoreUnavailable:
     ...     print("no sessions there")
     no sessions there

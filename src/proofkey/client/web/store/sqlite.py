@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 from collections import deque
@@ -24,11 +25,16 @@ from proofkey.client.web.store.sql import SCHEMA, SqlStore
 
 LOCKED_FOR = 10.0
 """Seconds to wait for another process's turn."""
+OTHERS = 0o077
 Rows: TypeAlias = list[Any]
+
+_log = logging.getLogger("proofkey.client.web")
 
 
 class SqliteStore(SqlStore):
-    """Sessions in the file *path*. It is made where it is missing, its owner's alone; one that is there is taken as it is.
+    """Sessions in the file *path*, which where it is missing is made, readable by its owner alone.
+
+    One that is there is taken as it is; where it is open to others the log warns.
 
     >>> from proofkey.client.web import SqliteStore
     >>> SqliteStore("sessions.db").path.name
@@ -50,6 +56,8 @@ class SqliteStore(SqlStore):
         except StoreUnavailable:
             await self.close()
             raise
+        if os.name == "posix" and self.path.stat().st_mode & OTHERS:
+            _log.warning("%s is open to others, who could end sessions or bring them back: chmod 600", self.path)
 
     async def close(self) -> None:
         """Close the file."""
