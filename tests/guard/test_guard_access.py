@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from proofkey.guard import Access, ApiRequest, ResourceServer, ScopeMissing, TokenRejected, check_access_token
+from proofkey.guard.access import TokenUnfitting
 from proofkey.protocol.records import SECOND
 from tests.protocol.refusals import refused
 
@@ -120,6 +121,20 @@ def test_the_ways_in_which_issuers_write_scopes_mean_the_same(changed: dict[str,
 def test_a_second_way_to_write_scopes_adds_nothing_to_the_first() -> None:
     with refused(ScopeMissing, "scope_missing"):
         check({**GOOD, "scope": "notes:write", "scp": ["notes:read"]})
+
+
+def test_a_scope_that_is_missing_is_named() -> None:
+    with refused(ScopeMissing, "scope_missing") as caught:
+        check(GOOD, scopes=("notes:read", "notes:delete", "notes:share"))
+    told = "The access token lacks a scope: notes:delete, notes:share [scope_missing]"
+    assert told == caught.value.error_description
+
+
+@pytest.mark.parametrize("name", ["iat", "nbf"])
+def test_the_log_has_both_clocks_of_a_token_from_the_future(name: str) -> None:
+    with pytest.raises(TokenUnfitting) as rejected:
+        check({**GOOD, name: NOON_S + 31})
+    assert f"{name}={NOON_S + 31} now={NOON_S}" == rejected.value.detail
 
 
 def test_a_list_of_scopes_has_whole_words() -> None:

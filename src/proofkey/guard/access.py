@@ -53,8 +53,10 @@ class ScopeMissing(InsufficientScope):
     ('notes:delete',)
     """
 
-    def __init__(self, reason: str, description: str, *, required_scopes: Collection[str]) -> None:
-        super().__init__(reason, description)
+    def __init__(
+        self, reason: str, description: str, *, required_scopes: Collection[str], missing: Collection[str]
+    ) -> None:
+        super().__init__(reason, description, parameters=missing)
         self.required_scopes = tuple(required_scopes)
 
 
@@ -135,7 +137,12 @@ def check_access_token(
 def check_scopes(access: Access, required_scopes: Collection[str]) -> None:
     """Refuse unless every scope is there. Raises `ScopeMissing`."""
     if not access.scope.issuperset(required_scopes):
-        raise ScopeMissing("scope_missing", "The access token lacks a scope", required_scopes=required_scopes)
+        raise ScopeMissing(
+            "scope_missing",
+            "The access token lacks a scope",
+            required_scopes=required_scopes,
+            missing=[scope for scope in required_scopes if scope not in access.scope],
+        )
 
 
 def check_authentication(access: Access, required: Requirement, *, now: int, leeway_for: int = LEEWAY_FOR) -> None:
@@ -177,10 +184,21 @@ def _check_times(claims: Claims, now: int, leeway_for: int) -> int:
     if now >= expires_at + leeway_for:
         raise TokenRejected("access_token_expired", "The access token has expired: refresh it")
     if now < not_before - leeway_for:
-        raise TokenRejected("access_token_not_yet_valid", "The access token is not valid yet")
+        raise TokenUnfitting(
+            "access_token_not_yet_valid", "The access token is not valid yet", detail=_ahead("nbf", not_before, now)
+        )
     if now < issued_at - leeway_for:
-        raise TokenRejected("access_token_from_the_future", "The access token was issued in the future")
+        raise TokenUnfitting(
+            "access_token_from_the_future",
+            "The access token was issued in the future: compare the clocks",
+            detail=_ahead("iat", issued_at, now),
+        )
     return expires_at
+
+
+def _ahead(name: str, moment: int, now: int) -> str:
+    """Both clocks, in the token's seconds, for the log: it may be this one that is slow."""
+    return f"{name}={moment // SECOND} now={now // SECOND}"
 
 
 def _read_access(claims: Claims, expires_at: int) -> Access:
