@@ -2,7 +2,7 @@
 
 1. Nothing goes to an API without a session; what changes something also needs this session's CSRF token.
 2. Both bodies are streamed, within limits; an answer that grows past its limit, or that nobody takes, is cut, and the
-   connection with it: no browser keeps the API's connections by not reading.
+   connection with it: no browser keeps the API's connections by not reading. For a browser that left, nothing goes on.
 3. An API that asks for a stronger sign-in (RFC 9470) is answered here: a script gets the address, a person goes there.
 """
 
@@ -56,7 +56,7 @@ async def forward(site: Site, upstream: Upstream, prefix: str, request: Request,
     await body.start()
     headers = request_headers(request.scope["headers"])
     try:
-        async with upstream.send(site, who, request.method, url, headers, body) as answer:
+        async with body.until_left(), upstream.send(site, who, request.method, url, headers, body) as answer:
             asked = read_step_up(answer.headers.get_list("www-authenticate")) if answer.status_code == 401 else None
             if asked is not None:
                 return _step_up(site, request, who, asked)

@@ -1,9 +1,13 @@
-"""A request's body on its way to an API: streamed, bounded, and kept where it is small enough to be sent twice."""
+"""A request's body on its way to an API: streamed, bounded, and kept where it is small enough to be sent twice.
+
+Who takes the body to its end is also who can hear of a browser that leaves afterwards (ASGI 3: `http.disconnect`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from proofkey.client.web.api import Api
 from proofkey.client.web.message import Request
@@ -30,6 +34,7 @@ class RequestBody:
         self._timeout = api.timeout_for / SECOND
         self._first = b""
         self._more = True
+        self._taken = asyncio.Event()
         self._sent = False
 
     async def start(self) -> None:
@@ -46,6 +51,8 @@ class RequestBody:
         if message["type"] == "http.disconnect":
             raise InvalidRequest("proxied_body_incomplete", "The body ended before its length")
         self._more = message.get("more_body", False)
+        if not self._more:
+            self._taken.set()
         chunk: bytes = message.get("body", b"")
         if so_far + len(chunk) > self._limit:
             raise BodyTooLarge("proxied_body_too_large", "The body is larger than this API takes")
@@ -79,3 +86,24 @@ class RequestBody:
             size += len(chunk)
             if chunk:
                 yield chunk
+
+    @asynccontextmanager
+    async def until_left(self) -> AsyncIterator[None]:
+        """Stop the block, in silence, when the browser leaves: servers swallow what is sent to nobody."""
+        try:
+            async with asyncio.timeout(None) as stay:
+                watching = asyncio.create_task(self._watch(stay))
+                try:
+                    yield
+                finally:
+                    watching.cancel()
+                    await asyncio.gather(watching, return_exceptions=True)
+        except TimeoutError:
+            if not stay.expired():
+                raise
+
+    async def _watch(self, stay: asyncio.Timeout) -> None:
+        """A server that tells of no browser leaving, but of a body without end, is asked no more."""
+        await self._taken.wait()
+        if (await self._receive())["type"] == "http.disconnect":
+            stay.reschedule(asyncio.get_running_loop().time())
