@@ -91,6 +91,22 @@ def test_a_keyring_that_keeps_nothing_is_none(tmp_path: Path, backend: str) -> N
     assert [True, True] == told(program, tmp_path, PYTHON_KEYRING_BACKEND=backend)
 
 
+def test_a_keyring_that_does_not_open_leaves_a_new_sign_in_to_a_file(tmp_path: Path) -> None:
+    program = """
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringLocked
+class Locked(KeyringBackend):
+    priority = 5
+    def get_password(self, *_):
+        raise KeyringLocked("nobody is here to unlock it")
+    set_password = delete_password = get_password
+keyring.set_keyring(Locked())
+store.save(sign_in(10))
+print(json.dumps([find_keyring() is None, ".sealed" in files(), store.load(ISSUER, CLIENT) == sign_in(10)]))
+"""
+    assert [False, True, True] == told(program, tmp_path)
+
+
 def test_who_brings_a_key_gets_a_file(tmp_path: Path) -> None:
     program = "store.save(sign_in(10)); print(json.dumps([files(), entries()]))"
     assert [[".sealed"], []] == told(program, tmp_path, PROOFKEY_TOKEN_KEY="k" * 43)

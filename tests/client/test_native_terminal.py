@@ -100,6 +100,8 @@ def test_at_a_terminal_the_address_is_pasted_and_the_rest_is_the_program_s_own(d
     callback = sign_in(terminal.address(), "alice", dev.password_of("alice"))
     terminal.type("http://127.0.0.1/not-this-one?state=x\n")
     assert "That is not the answer of this login" in terminal.read_until("Paste the whole address")
+    terminal.type(callback.replace("state=", "state=x") + "\n")
+    terminal.read_until("[callback_state_differs]")
     terminal.type(f"  '{callback}'\n")
     terminal.read_until("signed in")
     terminal.type("my next line\n")
