@@ -35,11 +35,13 @@ export async function runAttack(attack, context) {
 }
 
 /** The result of an attack that the issuer answered by sending the browser back. */
-export function redirectResult({ secrets, url }, answer, landed) {
+export function redirectResult({ attack, secrets, url }, answer, landed) {
   const response = { ...redirectSeen(landed, true), json: null };
   const scene = {
     who: "The browser",
     title: "goes to the issuer, and is sent back at once",
+    kind: "authorization",
+    asked: attackNamed(attack).asked,
     told: "The client and its address are proven, so the application is told what went wrong. Nobody was asked to sign in.",
     request: { method: "GET", url, headers: [] },
     response,
@@ -71,6 +73,9 @@ export async function windowResult(attack, url) {
   const scene = {
     who: "The browser",
     title: "goes to the issuer in another tab, and stays there",
+    kind: "authorization",
+    asked: attack.asked,
+    answered: { "content-type": "A page for the person." },
     told: `The issuer shows a page of its own and redirects nothing. The thief's address belongs to this demo and was listening: ${arrived.length} messages arrived there.`,
     request: { method: "GET", url, headers: [] },
     response,

@@ -34,7 +34,7 @@ function sceneBlock(scene, place) {
   const title = make("span", { class: "scene-title" }, make("span", { class: scene.who === "The thief" ? "number evil" : "number", text: String(place + 1) }), make("strong", { text: scene.who }), ` ${scene.title}`);
   const summary = make("summary", {}, title, pill);
   const way = `${scene.who} → ${new URL(scene.request.url).host}`;
-  const shown = [paragraph(scene.told, "fine"), showRequest(scene.request, way, scene.values), showResponse(scene.response, "The answer", scene.values)];
+  const shown = [paragraph(scene.told, "fine"), showRequest(scene.kind, scene.request, way, scene.values, scene.asked), showResponse(scene.kind, scene.response, "The answer", scene.values, scene.answered)];
   return make("details", { class: "scene", open: scene.isVerdict === true }, summary, shown);
 }
 

@@ -30,7 +30,7 @@ function userAccess({ config }) {
     ["issuer", code(config.issuer)],
     ["API", code(config.api)],
   ]);
-  return [showRequest(request, "Person → Client application", []), make("h3", { text: "What the app is, to the issuer" }), known];
+  return [showRequest("visit", request, "Person → Client application", []), make("h3", { text: "What the app is, to the issuer" }), known];
 }
 
 function experiment({ walk }) {
@@ -69,7 +69,7 @@ function authorizationRequest({ config, metadata, walk }) {
   );
   const away = walk.leftAt !== null && walk.answer === null;
   const again = away ? [paragraph("You were at the issuer and came back without an answer. Nothing is lost: go again.", "callout")] : [];
-  const shown = showRequest({ method: "GET", url, headers: [] }, `${TO_ISSUER}, through the browser`, valuesOf(walk));
+  const shown = showRequest("authorization", { method: "GET", url, headers: [] }, `${TO_ISSUER}, through the browser`, valuesOf(walk));
   return [...(walk.answer === null ? [...again, before] : []), shown];
 }
 
@@ -119,7 +119,7 @@ export function redirectSeen(landed, refused = false) {
 
 function codeIssued({ walk, config, thief }) {
   const { answer, secrets: made } = walk;
-  const shown = showResponse(redirectSeen(walk.landed, answer.error !== undefined), `${FROM_ISSUER}, through the browser`, valuesOf(walk));
+  const shown = showResponse("authorization", redirectSeen(walk.landed, answer.error !== undefined), `${FROM_ISSUER}, through the browser`, valuesOf(walk));
   const checks = showChecks([
     [answer.state === made.state, "`state` is the one of this sign-in, in this tab"],
     [answer.iss === config.issuer, "`iss` is the issuer that the browser was sent to"],
@@ -131,7 +131,8 @@ function tokenRequestView({ config, metadata, walk }) {
   const request = walk.exchanges.token?.request ?? tokenRequest(metadata, redemption(config, walk.answer.code, walk.secrets.verifier));
   const response = walk.exchanges.token?.response;
   const refused = response !== undefined && response.status >= 400;
-  return [showRequest(request, TO_ISSUER, valuesOf(walk)), refused && showResponse(response, FROM_ISSUER, valuesOf(walk))];
+  const first = { code_verifier: "The secret of step 2. This is the first time that it leaves the page." };
+  return [showRequest("redemption", request, TO_ISSUER, valuesOf(walk), first), refused && showResponse("redemption", response, FROM_ISSUER, valuesOf(walk))];
 }
 
 async function validation({ walk }) {
@@ -159,7 +160,7 @@ async function tokens({ config, metadata, walk }) {
   const isVerified = decode(walk.tokens.access_token) !== null && (await verify(metadata, walk.tokens.access_token)).verified;
   const checks = await idTokenChecks(config, metadata, walk);
   return [
-    showResponse(walk.exchanges.token.response, FROM_ISSUER, values),
+    showResponse("redemption", walk.exchanges.token.response, FROM_ISSUER, values),
     paragraph(HIDDEN_HEADERS, "fine"),
     make("h3", { text: "The ID token, checked in this page" }),
     showChecks(checks),
@@ -177,7 +178,7 @@ async function tokens({ config, metadata, walk }) {
 
 function apiRequest({ config, walk }) {
   const request = walk.exchanges.api?.request ?? bearerRequest(config.api, walk.tokens.access_token);
-  return [showRequest(request, "Client application → Resource server", valuesOf(walk))];
+  return [showRequest("call", request, "Client application → Resource server", valuesOf(walk))];
 }
 
 function apiAnswer({ walk }) {
@@ -185,7 +186,7 @@ function apiAnswer({ walk }) {
   const notes = response.json?.notes ?? [];
   return [
     make("ul", { class: "paper", "aria-label": "Your notes" }, notes.map((text) => make("li", { text }))),
-    showResponse(response, "Resource server → Client application", valuesOf(walk)),
+    showResponse("call", response, "Resource server → Client application", valuesOf(walk)),
     paragraph("Eleven messages, and nobody has what they should not. Now try to break it.", "callout"),
   ];
 }
