@@ -134,7 +134,6 @@ IMPURE_PLACES = (
     "client.lock",
     "client.loopback",
     "client.native",
-    "client.sign_in",
     "cli",
     "demo",
 )

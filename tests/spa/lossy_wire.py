@@ -58,6 +58,7 @@ class LossyWire:
     delay: float = 0.0
     page_headers: bytes = b""
     _flip: bool = False
+    _connections: set[asyncio.Task[None]] = field(default_factory=set)
 
     def refreshes(self, since: int = 0) -> list[Exchange]:
         """The refresh requests after the first *since* token requests."""
@@ -69,14 +70,24 @@ class LossyWire:
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection of the browser."""
+        connection = asyncio.current_task()
+        assert connection is not None
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.to_port)
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while await self._pass_one(reader, writer, up_reader, up_writer):
                 pass
         for each in (writer, up_writer):
             each.close()
             with suppress(ConnectionError):
                 await each.wait_closed()
+
+    async def hang_up(self) -> None:
+        """Let go of whoever still waits for an answer."""
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections)
 
     async def _pass_one(
         self,
@@ -143,3 +154,4 @@ async def lossy_wire() -> AsyncIterator[tuple[int, LossyWire]]:
     finally:
         for listener in (server, other):
             listener.close()
+        await wire.hang_up()

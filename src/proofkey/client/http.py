@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ import httpx2
 
 from proofkey.client.conversation import Conversation, advance
 from proofkey.client.messages import HttpRequest, HttpResponse, NoAnswer, ResponseRefused
+from proofkey.client.patience import ask_patiently, nothing
 from proofkey.loop_thread import LoopThread
 
 Answer = TypeVar("Answer")
@@ -96,6 +98,12 @@ class AsyncNetwork:
             step = advance(conversation, await self._sent(step))
         return step.answer
 
+    async def run_patiently(
+        self, begin: Callable[[], Conversation[Answer]], *, while_waiting: Callable[[], Awaitable[None]] = nothing
+    ) -> Answer:
+        """Hold what *begin* begins, again where answers get lost or are late: `ask_patiently`."""
+        return await ask_patiently(lambda: self.run(begin()), while_waiting=while_waiting)
+
     async def _sent(self, request: HttpRequest) -> HttpResponse | ResponseRefused:
         try:
             return await self.send(request)
@@ -140,6 +148,10 @@ class Network:
         while isinstance(step, HttpRequest):
             step = advance(conversation, self._sent(step))
         return step.answer
+
+    def run_patiently(self, begin: Callable[[], Conversation[Answer]]) -> Answer:
+        """Hold what *begin* begins, again where answers get lost or are late: `ask_patiently`."""
+        return self._thread.run(self._network.run_patiently(begin))
 
     def _sent(self, request: HttpRequest) -> HttpResponse | ResponseRefused:
         try:

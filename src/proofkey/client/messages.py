@@ -99,6 +99,11 @@ class ServerRefused(Refusal):
         self.told = printable(told)
 
     @property
+    def is_passing(self) -> bool:
+        """Whether the same request may succeed a little later: the server itself had a problem."""
+        return self.code in {"temporarily_unavailable", "server_error"}
+
+    @property
     def error_description(self) -> str:
         """What the server told, which ends with its own slug where it has one."""
         return self.told or f"The server refused and did not say why [{self.reason}]"

@@ -2,15 +2,14 @@
 
 1. Who renews is alone: the lock is held from reading what is kept until the new tokens are on disk.
 2. Whoever waited reads what the other one wrote, and asks the issuer nothing.
-3. No answer is no refusal: the same refresh token is tried again at once, within the issuer's leeway for a retry, and
-   kept where nobody answers at all. Only the issuer's `invalid_grant` ends a sign-in.
+3. No answer is no refusal: the same refresh token is sent again, within the issuer's leeway for that, and kept where nobody
+   answers at all. Only the issuer's `invalid_grant` ends a sign-in.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -34,11 +33,8 @@ if TYPE_CHECKING:
 USABLE_FOR = 30 * SECOND
 """How long a token that is handed out lives at least, or for a third of its life where that is shorter."""
 
-_TRIES = ((3.0, 0.2), (3.0, 0.2), (15.0, 0.0))
-"""Seconds to wait for an answer, and before the next try: the third starts seven seconds after the first, well within the ten
-in which issuers usually take the same refresh token once more."""
-
-_PASSING_CODES = {"temporarily_unavailable", "server_error"}
+_RENEWED_WITHIN = 30.0
+"""Seconds that one answer may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +209,7 @@ class SignIn:
         if kept.refresh_token is None:
             raise NotSignedIn("sign_in_expired", "The access token has expired and nothing renews it: sign in again")
         try:
-            signed_in = self._ask_patiently(kept, kept.refresh_token)
+            signed_in = self._ask(kept, kept.refresh_token)
         except ServerRefused as refused:
             if refused.code != "invalid_grant":
                 raise
@@ -223,30 +219,14 @@ class SignIn:
         self._store.save(renewed)
         return renewed
 
-    def _ask_patiently(self, kept: StoredSignIn, refresh_token: str) -> SignedIn:
-        """Use *refresh_token*; where no answer comes, at once again."""
-        from proofkey.client.messages import NoAnswer, ServerRefused
-
-        for seconds, pause in _TRIES:
-            try:
-                return self._ask(self._issuer(kept), kept, refresh_token, seconds)
-            except ServerRefused as refused:
-                if refused.code not in _PASSING_CODES or not pause:
-                    raise
-            except NoAnswer:
-                if not pause:
-                    raise
-            time.sleep(pause)
-        raise AssertionError("the last try returns or raises")
-
-    def _ask(self, issuer: Issuer, kept: StoredSignIn, refresh_token: str, seconds: float) -> SignedIn:
+    def _ask(self, kept: StoredSignIn, refresh_token: str) -> SignedIn:
         from proofkey.client.http import Network
 
-        claims = kept.claims or {}
+        issuer, claims = self._issuer(kept), kept.claims or {}
         told: dict[str, Any] = {"subject": claims.get("sub"), "nonce": claims.get("nonce"), "resource": kept.resource}
-        with Network(kept.issuer, ca_file=_path(kept.ca_file), timeout=seconds) as network:
-            network.run(issuer.prepare())
-            return network.run(issuer.refresh(refresh_token, **told))
+        with Network(kept.issuer, ca_file=_path(kept.ca_file), timeout=_RENEWED_WITHIN) as network:
+            network.run_patiently(issuer.prepare)
+            return network.run_patiently(lambda: issuer.refresh(refresh_token, **told))
 
     def _revoke(self, kept: StoredSignIn) -> None:
         from proofkey.client.http import Network

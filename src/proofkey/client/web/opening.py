@@ -18,6 +18,9 @@ from proofkey.client.web.site import Settings, Site
 from proofkey.client.web.store.contract import SessionStore
 from proofkey.client.web.upstream import Upstream
 
+ANSWERED_WITHIN = 30.0
+"""Seconds for one answer of the issuer: whoever gives up on a new refresh token too early has lost it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -78,7 +81,7 @@ class Opening:
             issuer=self.issuer,
             store=self.store,
             sealing=self.sealing,
-            network=AsyncNetwork(self.issuer.issuer, ca_file=self.ca_file),
+            network=AsyncNetwork(self.issuer.issuer, ca_file=self.ca_file, timeout=ANSWERED_WITHIN),
             clock=self.clock,
             entropy=self.entropy,
             renewal=renewal,

@@ -1,7 +1,8 @@
 """Access tokens that are good now: one refresh at a time per session, whichever worker asks (RFC 6749 §6).
 
 1. Who wants to refresh claims the session in its store; everybody else waits and takes what the claimant brought.
-2. An answer that was lost is asked for again with the same refresh token: issuers give the same successor for a while.
+2. A refresh token is sent again only as long as issuers give the same successor, by whichever worker; a late answer is waited
+   for, and what came is kept even if the store is away for a moment.
 3. `invalid_grant` ends the session, unless somebody else renewed it meanwhile. No other failure does.
 4. A refresh that was begun is brought to its end even where the request that wanted it is gone: its answer may rotate.
 """
@@ -10,21 +11,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from weakref import WeakValueDictionary
 
 from proofkey.client.issuer import SignedIn
-from proofkey.client.messages import NoAnswer, ResponseRefused, ServerRefused
+from proofkey.client.messages import ResponseRefused, ServerRefused
+from proofkey.client.protocol import Tokens
 from proofkey.client.web.recognise import Recognised, find_by_key
-from proofkey.client.web.session import RENEW_BEFORE, HeldToken
+from proofkey.client.web.revoke import revoke
+from proofkey.client.web.session import HeldToken
 from proofkey.client.web.site import Site
+from proofkey.client.web.store.contract import StoreUnavailable
 from proofkey.protocol.errors import Refusal
 from proofkey.protocol.records import MINUTE, SECOND
 
-CLAIM_FOR = 30 * SECOND
-TRIES = 3
-ATTEMPT_FOR = 8.0
-PAUSES = (0.0, *(0.05 * 1.3**step for step in range(16)), *(5.0,) * 4)
-"""Seconds between two looks at a session that another worker renews: somewhat longer than a claim in all."""
+CLAIM_FOR = 7 * SECOND
+"""If the claimant dies, whoever takes over asks within the time in which issuers give the same successor once more."""
+HELD_FOR = 45 * SECOND
+"""A claimant that waits for a slow issuer says so before `CLAIM_FOR` is over: nobody else may ask any more."""
+KEPT_WITHIN = 20.0
+"""Seconds for which what came is offered to a store that does not answer: there is no other copy of it."""
+FINISHED_WITHIN = 4.0
+"""Seconds that the end of the process waits; another worker takes over what is then under way."""
+PAUSES = (0.0, *(min(0.05 * 1.3**step, 0.5) for step in range(68)))
+"""Seconds between two looks at a session that another worker renews: half a minute in all."""
 
 _log = logging.getLogger("proofkey.client.web")
 
@@ -63,11 +73,11 @@ class TokensUnavailable(Refusal):
 
 
 class TokenRenewal:
-    """The access tokens of all sessions of one process."""
+    """The access tokens of all sessions of one process. Who wants the same at the same time waits for the same."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
-        self._running: set[asyncio.Task[str]] = set()
+        self._running: dict[tuple[bytes, str, str | None], asyncio.Task[str]] = {}
 
     async def __call__(
         self, site: Site, key: bytes, resource: str | None, *, scope: str | None = None, refused: str | None = None
@@ -78,23 +88,30 @@ class TokenRenewal:
         """
         wanted = Wanted(resource if resource is not None else site.settings.resource or "", scope, refused)
         found = await find_by_key(site, key)
-        if found is not None and (held := wanted.find_in(found, site.clock())) is not None:
+        if found is not None and (held := wanted.find_in(found)) is not None and held.is_fresh(site.clock()):
             return held.access_token
-        lock = self._locks.setdefault(key, asyncio.Lock())
-        task = asyncio.ensure_future(_renew(site, key, wanted, lock))
-        self._running.add(task)
-        task.add_done_callback(self._ended)
+        asked = key, wanted.name, refused
+        task = self._running.get(asked)
+        if task is None:
+            lock = self._locks.setdefault(key, asyncio.Lock())
+            task = self._running[asked] = asyncio.ensure_future(_renew(site, key, wanted, lock))
+            task.add_done_callback(lambda done: self._ended(asked, done))
         return await asyncio.shield(task)
 
-    def _ended(self, task: asyncio.Task[str]) -> None:
+    def _ended(self, asked: tuple[bytes, str, str | None], task: asyncio.Task[str]) -> None:
         """Its failure was told to whoever waited; where nobody does any more, it is in the issuer's log and ours."""
-        self._running.discard(task)
+        del self._running[asked]
         if not task.cancelled() and (failure := task.exception()) is not None:
             _log.info("refresh failed: %s", failure)
 
     async def finish(self) -> None:
-        """Wait for refreshes that are under way."""
-        await asyncio.gather(*self._running, return_exceptions=True)
+        """Wait for refreshes that are under way, and give up those that take too long."""
+        tasks = set(self._running.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=FINISHED_WITHIN)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
 
 class Wanted:
@@ -104,10 +121,10 @@ class Wanted:
         self.resource, self.scope, self.refused = resource, scope, refused
         self.name = resource if scope is None else f"{resource} {scope}"
 
-    def find_in(self, found: Recognised, now: int) -> HeldToken | None:
+    def find_in(self, found: Recognised) -> HeldToken | None:
         """The token the session has, where it does."""
         held = found.contents.access.get(self.name)
-        return held if held is not None and held.access_token != self.refused and held.is_fresh(now) else None
+        return None if held is None or held.access_token == self.refused else held
 
 
 async def _renew(site: Site, key: bytes, wanted: Wanted, lock: asyncio.Lock) -> str:
@@ -117,7 +134,7 @@ async def _renew(site: Site, key: bytes, wanted: Wanted, lock: asyncio.Lock) -> 
             found = await find_by_key(site, key)
             if found is None:
                 raise SessionEnded("session_ended", "The session is over: sign in again")
-            if (held := wanted.find_in(found, site.clock())) is not None:
+            if (held := wanted.find_in(found)) is not None and held.is_fresh(site.clock()):
                 return held.access_token
             token = await _claim_and_refresh(site, found, wanted)
             if token is not None:
@@ -129,25 +146,59 @@ async def _claim_and_refresh(site: Site, found: Recognised, wanted: Wanted) -> s
     """The new token; None where another worker is at it, or was faster."""
     key, version, now = found.stored.key, found.stored.version, site.clock()
     if found.contents.refresh_token is None:
-        if (held := wanted.find_in(found, now - RENEW_BEFORE)) is not None:
+        if (held := wanted.find_in(found)) is not None and held.is_live(now):
             return held.access_token
         raise _without_refresh_token(site, found, wanted)
-    if not await site.store.claim_refresh(key, expected_version=version, claimed_until=now + CLAIM_FOR, now=now):
-        return None
     try:
-        signed_in = await _ask(site, found, wanted, found.contents.refresh_token)
+        await site.network.run_patiently(site.issuer.prepare)
+        if not await site.store.claim_refresh(key, expected_version=version, claimed_until=now + CLAIM_FOR, now=now):
+            return None
+        signed_in = await _ask(site, found, wanted, found.contents.refresh_token, claimed_at=now)
     except ServerRefused as refusal:
         await _refused(site, found, refusal)
         return None
-    except (ResponseRefused, TimeoutError) as failure:
+    except ResponseRefused as failure:
         await site.store.release_refresh(key, expected_version=version)
-        detail = failure.reason if isinstance(failure, Refusal) else "timeout"
-        raise TokensUnavailable("refresh_unanswered", "The issuer gave no tokens", detail=detail) from None
-    now = site.clock()
-    contents = found.contents.renewed(signed_in.tokens, wanted.name, now)
-    sealed = site.sealing.close_session(key, contents)
-    kept = await site.store.renew_session(key, expected_version=version, sealed=sealed, now=now)
-    return signed_in.tokens.access_token if kept else None
+        raise TokensUnavailable("refresh_unanswered", "The issuer gave no tokens", detail=failure.reason) from None
+    return signed_in.tokens.access_token if await _keep(site, found, wanted, signed_in.tokens) else None
+
+
+async def _ask(site: Site, found: Recognised, wanted: Wanted, refresh_token: str, claimed_at: int) -> SignedIn:
+    key, version = found.stored.key, found.stored.version
+
+    async def stay() -> None:
+        """Hold what was claimed, where nobody has taken over."""
+        until = claimed_at + HELD_FOR
+        with suppress(StoreUnavailable):
+            await site.store.claim_refresh(
+                key, expected_version=version, claimed_until=until, now=claimed_at + CLAIM_FOR
+            )
+
+    return await site.network.run_patiently(
+        lambda: site.issuer.refresh(
+            refresh_token,
+            subject=found.contents.subject,
+            nonce=found.contents.claims.get("nonce"),
+            resource=wanted.resource or None,
+            scope=wanted.scope,
+        ),
+        while_waiting=stay,
+    )
+
+
+async def _keep(site: Site, found: Recognised, wanted: Wanted, tokens: Tokens) -> bool:
+    """Whether the session has them now. Where it ended meanwhile, they go back; where somebody was faster, theirs count."""
+    key, version, now = found.stored.key, found.stored.version, site.clock()
+    sealed = site.sealing.close_session(key, found.contents.renewed(tokens, wanted.name, now))
+    async with asyncio.timeout(KEPT_WITHIN):
+        while True:
+            with suppress(StoreUnavailable):
+                if await site.store.renew_session(key, expected_version=version, sealed=sealed, now=now):
+                    return True
+                if await site.store.find_session(key) is None:
+                    await revoke(site, tokens.refresh_token or found.contents.refresh_token)
+                return False
+            await asyncio.sleep(0.1)
 
 
 def _without_refresh_token(site: Site, found: Recognised, wanted: Wanted) -> Refusal:
@@ -156,27 +207,6 @@ def _without_refresh_token(site: Site, found: Recognised, wanted: Wanted) -> Ref
     if brought and site.clock() - found.contents.created_at >= MINUTE:
         return SessionEnded("session_without_refresh_token", "The access token has expired: sign in again")
     return RefreshTokenMissing("refresh_token_not_given", "The issuer gave no refresh token: ask for offline_access")
-
-
-async def _ask(site: Site, found: Recognised, wanted: Wanted, refresh_token: str) -> SignedIn:
-    for attempt in range(1, TRIES + 1):
-        conversation = site.issuer.refresh(
-            refresh_token,
-            subject=found.contents.subject,
-            nonce=found.contents.claims.get("nonce"),
-            resource=wanted.resource or None,
-            scope=wanted.scope,
-        )
-        try:
-            async with asyncio.timeout(ATTEMPT_FOR):
-                await site.network.run(site.issuer.prepare())
-                return await site.network.run(conversation)
-        except (NoAnswer, TimeoutError) as failure:
-            if attempt == TRIES:
-                raise
-            _log.info("refresh answered nothing usable (%s): asking again", getattr(failure, "reason", "timeout"))
-            await asyncio.sleep(0.1 * attempt)
-    raise AssertionError("unreachable")
 
 
 async def _refused(site: Site, found: Recognised, refusal: ServerRefused) -> None:

@@ -28,14 +28,21 @@ class HeldToken(msgspec.Struct, frozen=True):
 
     access_token: str
     expires_at: int | None
+    given_at: int = 0
 
     def __repr__(self) -> str:
         """Without the token: error trackers print what they find on the stack."""
         return f"HeldToken(expires_at={self.expires_at!r})"
 
     def is_fresh(self, now: int) -> bool:
-        """True while there is time enough to use it."""
-        return self.expires_at is None or now + RENEW_BEFORE < self.expires_at
+        """True while there is time enough to use it; of a short life, two thirds are."""
+        if self.expires_at is None:
+            return True
+        return now + min(RENEW_BEFORE, (self.expires_at - self.given_at) // 3) < self.expires_at
+
+    def is_live(self, now: int) -> bool:
+        """True until it expires."""
+        return self.expires_at is None or now < self.expires_at
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -67,7 +74,8 @@ class Contents(msgspec.Struct, frozen=True):
 
 def hold(tokens: Tokens, now: int) -> HeldToken:
     """The access token of a token response that came at *now*."""
-    return HeldToken(tokens.access_token, None if tokens.expires_in is None else now + tokens.expires_in * SECOND)
+    expires_at = None if tokens.expires_in is None else now + tokens.expires_in * SECOND
+    return HeldToken(tokens.access_token, expires_at, now)
 
 
 @dataclass(frozen=True, slots=True)
