@@ -66,7 +66,7 @@ def test_what_was_issued_is_read_back() -> None:
         (issued(jti=None), NOON, "access_token_without_grant"),
         (issued(jti=7), NOON, "access_token_without_grant"),
         (issued(jti="a"), NOON, "access_token_without_grant"),
-        (issued(jti=wire_id(GRANT.id)), NOON, "access_token_without_grant"),
+        (issued(jti=wire_id(GRANT.id)), NOON, "access_token_grant_malformed"),
         (issued(jti=wire_id(b"G" * 29)), NOON, "access_token_grant_malformed"),
         (issued(jti=wire_id(b"G" * 35)), NOON, "access_token_grant_malformed"),
     ],
