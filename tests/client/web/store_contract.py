@@ -208,6 +208,11 @@ class SessionStoreContract:
         await asyncio.sleep(0.05)
         assert await store.start_session(session(), now=NOON + 20)
 
+    async def test_a_crowd_waits_its_turn(self, store: SessionStore) -> None:
+        await store.start_session(session(), now=NOON)
+        looks = (store.find_session(key("alice's")) for _ in range(500))
+        assert Counter({session(): 500}) == await at_once(*looks)
+
     async def test_two_stores_see_the_same(self, store: SessionStore, second: SessionStore) -> None:
         await store.start_session(session(), now=NOON)
         assert session() == await second.find_session(key("alice's"))

@@ -176,6 +176,24 @@ async def test_the_permissions_of_what_is_there_are_left_alone(
     assert [0o755] * 2 == [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "sessions.db", tmp_path)]
 
 
+async def test_a_look_up_finds_the_gaps_that_busy_writers_leave(tmp_path: Path) -> None:
+    store, commits = SqliteStore(tmp_path / "sessions.db"), 0
+    await store.open()
+    other = sqlite3.connect(store.path, isolation_level=None)
+    for _ in range(10):
+        look: asyncio.Future[Any] | None = None
+        while look is None or not look.done():
+            other.execute("BEGIN EXCLUSIVE")
+            look = look or asyncio.ensure_future(store.find_session(key("alice's")))
+            await asyncio.sleep(0.02)
+            other.execute("COMMIT")
+            await asyncio.sleep(0.003)
+            commits += 1
+    other.close()
+    await store.close()
+    assert commits < 60
+
+
 async def test_what_waits_to_be_written_is_one_commit(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "sessions.db")
     await store.open()

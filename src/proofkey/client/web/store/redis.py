@@ -96,29 +96,36 @@ return seen and 0 or 1"""
 
 
 class RedisStore:
-    """Sessions in the Redis at *url*, under keys that begin with *prefix* in braces.
+    """Sessions in the Redis at *url*, under keys that begin with *prefix* in braces. Who finds no connection free waits for one.
 
     >>> from proofkey.client.web import RedisStore
     >>> RedisStore("redis://127.0.0.1/0").prefix
     'proofkey'
     """
 
-    def __init__(self, url: str, *, prefix: str = "proofkey") -> None:
+    def __init__(self, url: str, *, prefix: str = "proofkey", connections: int = 20) -> None:
         self._url = url
         self.prefix = prefix
+        self.connections = connections
         self._redis: Redis | None = None
 
     async def open(self) -> None:
         """Connect. Raises `StoreUnavailable`."""
-        from redis.asyncio import Redis
+        from redis.asyncio import BlockingConnectionPool, Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
         from redis.exceptions import RedisError
 
         self._failures = (RedisError, OSError, TimeoutError)
-        self._redis = Redis.from_url(
-            self._url, socket_timeout=ANSWER_WITHIN, socket_connect_timeout=ANSWER_WITHIN, retry=Retry(NoBackoff(), 0)
+        pool = BlockingConnectionPool.from_url(
+            self._url,
+            max_connections=self.connections,
+            timeout=ANSWER_WITHIN,
+            socket_timeout=ANSWER_WITHIN,
+            socket_connect_timeout=ANSWER_WITHIN,
+            retry=Retry(NoBackoff(), 0),
         )
+        self._redis = Redis.from_pool(pool)
         try:
             await self._ask("PING")
         except StoreUnavailable:

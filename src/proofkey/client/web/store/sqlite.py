@@ -13,6 +13,7 @@ import asyncio
 import logging
 import os
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +26,8 @@ from proofkey.client.web.store.sql import SCHEMA, SqlStore
 
 LOCKED_FOR = 10.0
 """Seconds to wait for another process's turn."""
+LOOKED_AGAIN_AFTER = 0.001
+"""Seconds between two tries of a look-up while somebody commits."""
 OTHERS = 0o077
 Rows: TypeAlias = list[Any]
 
@@ -50,7 +53,10 @@ class SqliteStore(SqlStore):
         """Open the file. What a parent process opened is left to it. Raises `StoreUnavailable`."""
         if self._connections is not None and self._process == os.getpid():
             return
-        self._connections, self._process = (_Connection(self.path), _Connection(self.path)), os.getpid()
+        self._connections, self._process = (
+            (_Connection(self.path, 0.0), _Connection(self.path, LOCKED_FOR)),
+            os.getpid(),
+        )
         try:
             await asyncio.gather(*(self._run(statement.format(bytes="BLOB")) for statement in SCHEMA))
         except StoreUnavailable:
@@ -88,17 +94,18 @@ class _Write:
 
 
 class _Connection:
-    """One connection to the file at *path*, and the thread it is used in."""
+    """One connection to the file at *path*, and the thread it is used in; SQLite waits for locks *locked_for* seconds."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, locked_for: float) -> None:
         self._path = path
+        self._locked_for = locked_for
         self._thread = ThreadPoolExecutor(1, "proofkey-sessions")
         self._opened: sqlite3.Connection | None = None
         self._waiting: deque[_Write] = deque()
 
     def read(self, statement: str, arguments: Sequence[Any]) -> Future[Rows]:
         """Begin a look-up."""
-        return self._thread.submit(lambda: self._open().execute(statement, arguments).fetchall())
+        return self._thread.submit(self._look_up, statement, arguments)
 
     def write(self, statement: str, arguments: Sequence[Any]) -> Future[Rows]:
         """Have it written with whatever else waits by then."""
@@ -115,13 +122,24 @@ class _Connection:
     def _open(self) -> sqlite3.Connection:
         if self._opened is None:
             self._path.touch(mode=0o600)
-            self._opened = sqlite3.connect(self._path, timeout=LOCKED_FOR, isolation_level=None)
+            self._opened = sqlite3.connect(self._path, timeout=self._locked_for, isolation_level=None)
             self._opened.execute("PRAGMA synchronous=FULL")
         return self._opened
 
     def _let_go(self) -> None:
         if self._opened is not None:
             self._opened.close()
+
+    def _look_up(self, statement: str, arguments: Sequence[Any]) -> Rows:
+        """Its rows, between two commits: SQLite itself waits in ever longer naps, and sleeps through what busy writers leave."""
+        until = time.monotonic() + LOCKED_FOR
+        while True:
+            try:
+                return self._open().execute(statement, arguments).fetchall()
+            except sqlite3.OperationalError as failure:
+                if getattr(failure, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                    raise
+            time.sleep(LOOKED_AGAIN_AFTER)
 
     def _write_waiting(self) -> None:
         waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
