@@ -15,6 +15,8 @@ def main() -> None:
         sys.exit(
             "error: failed: the command needs pip install 'proofkey[server]', or 'proofkey[client]' [extra_missing]"
         )
+    except KeyboardInterrupt:
+        sys.exit(130)
     command()
 
 

@@ -121,6 +121,18 @@ def test_a_process_that_is_killed_in_the_middle_blocks_nobody(behind: Behind) ->
     assert (-signal.SIGKILL, 2, True) == (victims[0].returncode, behind.proxy.refreshed, token != first)
 
 
+def test_who_cannot_keep_what_comes_does_not_ask(behind: Behind) -> None:
+    """As on a full disk: the issuer would have rotated, and the successor be lost."""
+    full = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    full += "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); "
+    first, before = behind.me.access_token(), behind.proxy.refreshed
+    command = [sys.executable, "-c", full + ASKS, behind.server.issuer, str(behind.folder), first, "1"]
+    process = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (1, True) == (process.returncode, "StoreRefused" in process.stderr), process.stderr
+    assert before == behind.proxy.refreshed
+    assert [first] != told_by(behind.ask(first))
+
+
 def test_processes_killed_at_random_moments_leave_a_sign_in_that_works(behind: Behind) -> None:
     token = behind.me.access_token()
     for number in range(12):

@@ -208,6 +208,7 @@ class SignIn:
 
         if kept.refresh_token is None:
             raise NotSignedIn("sign_in_expired", "The access token has expired and nothing renews it: sign in again")
+        self._store.save(kept)  # who cannot keep what comes (a full disk) must not ask: it would be lost
         try:
             signed_in = self._ask(kept, kept.refresh_token)
         except ServerRefused as refused:
