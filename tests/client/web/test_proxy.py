@@ -221,7 +221,7 @@ async def test_what_would_act_on_our_origin_does_not_come_back(alice: WebBrowser
     notes.reply = lambda _sent: Reply(headers=[*dangerous.items(), ("x-kept", "yes"), ("cache-control", "max-age=5")])
     answer = await alice.fetch("GET", "/api/notes")
     assert {"content-security-policy"} == set(answer.headers) & set(dangerous)
-    assert ("yes", "max-age=5") == (answer.headers["x-kept"], answer.headers["cache-control"])
+    assert ("yes", "private, max-age=5") == (answer.headers["x-kept"], answer.headers["cache-control"])
     assert "sandbox" in answer.headers["content-security-policy"]
 
 

@@ -24,9 +24,9 @@ expect.set_options(timeout=30_000)
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def fill_in(page: Page) -> None:
+async def fill_in(page: Page, username: str = "alice") -> None:
     """Sign in at the issuer, and allow where it asks."""
-    await page.locator("input[name=username]").fill("alice")
+    await page.locator("input[name=username]").fill(username)
     await page.locator("input[name=password]").fill(PASSWORD)
     await page.locator("form button[type=submit], form button").first.click()
     allow = page.locator("button[name=decision][value=allow]")

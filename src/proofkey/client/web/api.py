@@ -16,7 +16,8 @@ class Api:
     """Where an API is, and which access token it takes (RFC 8707): by default the one of the sign-in, if that is for its origin.
 
     *max_request* and *max_response* are bytes, *timeout_for* is milliseconds without a sign of life. Cookies that the API
-    sets are dropped unless *set_cookie*. Plain http is for this machine and, with *inside*, for a network of your own.
+    sets are dropped unless *set_cookie*, and of its headers those come back that an API usually sends, with *answer_headers*
+    others of your own. Plain http is for this machine and, with *inside*, for a network of your own.
 
     >>> from proofkey.client.web import Api
     >>> Api(url="https://notes.example/v1", resource="https://notes.example").url
@@ -31,9 +32,11 @@ class Api:
     timeout_for: int = 30 * SECOND
     set_cookie: bool = False
     inside: bool = False
+    answer_headers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for an address that nothing may be sent to."""
+        object.__setattr__(self, "answer_headers", tuple(name.lower() for name in self.answer_headers))
         parts = urlsplit(self.url)
         safe = is_safe_address(self.url) or (self.inside and parts.scheme == "http" and bool(parts.hostname))
         if not safe or parts.query or parts.fragment or "%" in parts.path or "@" in parts.netloc:

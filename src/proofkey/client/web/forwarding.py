@@ -4,7 +4,10 @@
 2. A path that two readers could read differently is refused: dot segments (also before path parameters, which some
    servers cut off), empty segments, encoded slashes and control characters.
 3. Cookies, credentials and whatever speaks of the connection or of other proxies stay here, both ways.
-4. An answer is content of this application's origin: it may set nothing there, and run nothing.
+4. An answer is content of this application's origin: it may set nothing there, and run nothing. So what comes back is named
+   here, and what browsers will learn to obey is not among it.
+5. An answer is for whoever signed in. The API saw their `Authorization`, which keeps shared caches away (RFC 9111 §3.5);
+   the browser sent a cookie. So: private, kept apart by cookie, and not stored where the API does not speak of caches.
 """
 
 from __future__ import annotations
@@ -37,14 +40,29 @@ _FAMILIES = (
     *(b"ssl-", b"sec-", b"proxy-", b"cf-", b"x-amzn-"),
 )
 """What a proxy says of whoever it lets through: an API behind this one believes it."""
-_DROPPED = _HOP | frozenset(
-    b"alt-svc clear-site-data content-security-policy cross-origin-resource-policy document-policy nel"
-    b" origin-agent-cluster permissions-policy refresh report-to reporting-endpoints server service-worker-allowed"
-    b" set-cookie2 set-login sourcemap speculation-rules strict-transport-security x-content-type-options x-frame-options"
-    b" x-sendfile x-sourcemap".split()
+_COMES_BACK = frozenset(
+    b"accept-patch accept-post accept-ranges age allow api-supported-versions api-version content-digest content-disposition"
+    b" content-encoding content-language content-length content-location content-range content-type correlation-id"
+    b" deprecation digest etag expires last-modified location pragma preference-applied repr-digest request-id retry-after"
+    b" server-timing sunset total-count traceparent tracestate www-authenticate".split()
 )
-_ORDERS = (b"access-control-", b"x-accel-", b"x-litespeed-", b"x-lighttpd-")
-"""Families of headers that a browser, or a proxy in front of this application, would obey."""
+_COME_BACK = (b"x-", b"ratelimit", b"pagination-", b"upload-", b"tus-", b"grpc-")
+_OBEYED = frozenset(
+    b"x-content-security-policy x-content-type-options x-dns-prefetch-control x-download-options x-frame-options"
+    b" x-permitted-cross-domain-policies x-powered-by x-sendfile x-sourcemap x-ua-compatible x-webkit-csp"
+    b" x-xss-protection".split()
+)
+_ORDERS = (b"x-accel-", b"x-litespeed-", b"x-lighttpd-")
+"""Of the names that begin with `x-` those that a browser, or a proxy in front of this application, would obey."""
+_NAMED_IN_VAIN = _HOP | frozenset(
+    b"cache-control content-security-policy cross-origin-resource-policy set-cookie vary".split()
+)
+"""What `Api.answer_headers` has no say in."""
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_SAID = frozenset({"no-store", "private", "public", "s-maxage"})
+"""An API that says one of these knows that there are shared caches."""
+_APART = ("Cookie", "Sec-Fetch-Dest")
+"""By whom, and for what, an answer was asked for: an image that is kept is no script."""
 _OWN: RawHeaders = [
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
@@ -90,13 +108,35 @@ def response_headers(prefix: str, api: Api, url: str, sent: Iterable[tuple[bytes
     nominated = _nominated(sent)
     kept = [(name, value) for name, value in sent if _comes_back(api, name, value) and name not in nominated]
     headers = [(name, _told(prefix, api, url, name, value)) for name, value in kept]
-    return [(name, value) for name, value in headers if value is not None] + _OWN
+    return [(name, value) for name, value in headers if value is not None] + _caching(sent) + _OWN
 
 
 def _comes_back(api: Api, name: bytes, value: bytes) -> bool:
+    if not _is_clean(value):
+        return False
     if name == b"set-cookie":
-        return api.set_cookie and _is_clean(value) and b"proofkey_" not in value.partition(b"=")[0].lower()
-    return name not in _DROPPED and not name.startswith(_ORDERS) and _is_clean(value)
+        return api.set_cookie and b"proofkey_" not in value.partition(b";")[0].lower()
+    if name in _COMES_BACK or (name not in _NAMED_IN_VAIN and name.decode("latin-1") in api.answer_headers):
+        return True
+    return name.startswith(_COME_BACK) and name not in _OBEYED and not name.startswith(_ORDERS)
+
+
+def _caching(sent: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+    """Rule 5."""
+    said, vary = (_joined(sent, name) for name in (b"cache-control", b"vary"))
+    directives = {directive.strip().lower().partition("=")[0::2] for directive in _QUOTED.sub('""', said).split(",")}
+    if not said:
+        said = "no-store"
+    elif not any(name in _SAID and value != '""' for name, value in directives):
+        said = f"private, {said}"
+    varied = {name.strip().lower() for name in vary.split(",")}
+    apart = [name for name in _APART if not varied & {"*", name.lower()}]
+    told = [(b"cache-control", said), (b"vary", ", ".join(filter(None, (vary, *apart))))]
+    return [(name, value.encode("latin-1")) for name, value in told]
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:
+    return ", ".join(value.decode("latin-1") for name, value in headers if name == wanted and _is_clean(value))
 
 
 def _told(prefix: str, api: Api, url: str, name: bytes, value: bytes) -> bytes | None:

@@ -3,7 +3,8 @@
 1. Nothing goes to an API without a session; what changes something also needs this session's CSRF token.
 2. Both bodies are streamed, within limits; an answer that grows past its limit, or that nobody takes, is cut, and the
    connection with it: no browser keeps the API's connections by not reading. For a browser that left, nothing goes on.
-3. An API that asks for a stronger sign-in (RFC 9470) is answered here: a script gets the address, a person goes there.
+3. What an API answers is shown or read, never run: a request for a script, a style or a worker is refused (Fetch Metadata).
+4. An API that asks for a stronger sign-in (RFC 9470) is answered here: a script gets the address, a person goes there.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from proofkey.client.web.csrf import check_proxied
+from proofkey.client.web.csrf import CsrfRefused, check_proxied
 from proofkey.client.web.forwarding import request_headers, response_headers, upstream_url
 from proofkey.client.web.message import Message, Receive, Request, Response, Scope, Send, answer_json, redirect
 from proofkey.client.web.recognise import Recognised, recognise, slide
@@ -33,6 +34,7 @@ class AnswerCut(ConnectionError):
 
 _log = logging.getLogger("proofkey.client.web")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+DESTINATIONS = frozenset("empty document frame iframe image audio video track font json text".split())
 
 
 def find_prefix(prefixes: Mapping[str, object], path: str) -> str | None:
@@ -45,6 +47,8 @@ async def forward(site: Site, upstream: Upstream, prefix: str, request: Request,
     """Send the request on and stream the answer; a `Response` instead where it is answered here. Raises `Refusal`."""
     if request.method not in METHODS:
         return answer_json(405, {"error": "invalid_request", "error_description": "The method is not forwarded"})
+    if request.header("sec-fetch-dest") not in DESTINATIONS | {None}:
+        raise CsrfRefused("proxied_to_be_run", "What an API answers is no script, style or worker of this application")
     raw_path = request.scope.get("raw_path") or quote(request.path).encode("ascii")
     url = upstream_url(prefix, upstream.api, raw_path.partition(b"?")[0], request.scope.get("query_string", b""))
     who = await recognise(site, request)
