@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from dataclasses import replace
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -17,6 +18,7 @@ from proofkey.client import (
     ResponseRefused,
     ServerMetadata,
     ServerRefused,
+    Tokens,
     begin_login,
     metadata_requests,
     read_callback,
@@ -37,6 +39,7 @@ from proofkey.client.protocol import (
 )
 from proofkey.protocol.errors import Refusal
 from tests.protocol.refusals import refused
+from tests.protocol.vectors import cases
 
 ISSUER = "https://login.example/acme/main"
 REDIRECT_URI = "http://127.0.0.1:5000/callback"
@@ -234,11 +237,16 @@ def test_a_token_response_is_read() -> None:
         (200, b'{"token_type": "Bearer"}', "tokens_malformed"),
         (200, b'{"token_type": "Bearer", "access_token": 7}', "tokens_malformed"),
         (200, b'{"token_type": "Bearer", "access_token": ""}', "tokens_malformed"),
-        (200, b'{"token_type": "Bearer", "access_token": "a", "expires_in": "300"}', "tokens_malformed"),
+        (200, b'{"token_type": "Bearer", "access_token": "a", "expires_in": "soon"}', "tokens_malformed"),
+        (200, b'{"token_type": "Bearer", "access_token": "a", "expires_in": "-1"}', "tokens_malformed"),
+        (200, b'{"token_type": "Bearer", "access_token": "a", "expires_in": "99999999999"}', "tokens_malformed"),
         (200, b'{"token_type": "Bearer", "access_token": "a", "expires_in": true}', "tokens_malformed"),
         (200, b'{"token_type": "Bearer", "access_token": "a", "expires_in": -1}', "tokens_malformed"),
         (200, b'{"token_type": "Bearer", "access_token": "a", "expires_in": 1e30}', "tokens_malformed"),
         (200, b'{"token_type": "Bearer", "access_token": "a", "id_token": {}}', "tokens_malformed"),
+        (200, b'{"token_type": "Bearer", "access_token": "a\\r\\nx: y"}', "tokens_malformed"),
+        (200, b'{"token_type": "Bearer", "access_token": "a", "refresh_token": "\\u001b[2J"}', "tokens_malformed"),
+        (200, b'{"token_type": "Bearer", "access_token": "a\\u00e9"}', "tokens_malformed"),
     ],
 )
 def test_what_is_no_token_response_is_refused(status: int, body: bytes, reason: str) -> None:
@@ -252,6 +260,19 @@ def test_what_a_token_response_may_say_oddly_is_understood() -> None:
     assert (299, None, None) == (tokens.expires_in, tokens.refresh_token, tokens.scope)
 
 
+@pytest.mark.parametrize("case", cases("token_response.json", "reading"))
+def test_a_token_response_is_read_as_the_vectors_say(case: dict[str, Any]) -> None:
+    def read() -> Tokens:
+        return read_tokens(case["status"], json.dumps(case["body"]).encode())
+
+    if case["error"] is not None:
+        with pytest.raises(ServerRefused) as refusal:
+            read()
+        assert case["error"] == refusal.value.code
+    else:
+        assert case["expires_in"] == read().expires_in
+
+
 def test_whoever_proved_possession_takes_no_bearer_token() -> None:
     bound = TOKENS.replace(b'"bearer"', b'"DPoP"')
     assert "DPoP" == read_tokens(200, bound, expected_type="DPoP").token_type
@@ -263,6 +284,13 @@ def test_a_refusal_of_the_token_endpoint_is_told_as_it_came() -> None:
     with refused(ServerRefused, "server_refused") as caught:
         read_tokens(400, b'{"error": "invalid_grant", "error_description": "code is spent [code_invalid]"}')
     assert caught.value.error_description == "code is spent [code_invalid]"
+
+
+def test_the_words_of_a_refusal_are_cut_where_nobody_reads_on() -> None:
+    told = json.dumps({"error": "e" * 9_000, "error_description": "d" * 9_000}).encode()
+    with pytest.raises(ServerRefused) as refusal:
+        read_tokens(400, told)
+    assert (500, 500) == (len(refusal.value.code), len(refusal.value.error_description))
 
 
 def test_a_refusal_without_words_gets_some() -> None:
@@ -287,6 +315,10 @@ def test_a_refusal_without_words_gets_some() -> None:
 def test_metadata_that_cannot_carry_the_flow_are_refused(changed: dict[str, object], reason: str) -> None:
     with refused(ResponseRefused, reason):
         metadata(**changed)
+
+
+def test_a_word_that_is_no_yes_announces_nothing() -> None:
+    assert not metadata(authorization_response_iss_parameter_supported="false").names_itself
 
 
 def test_metadata_that_are_not_there_are_refused() -> None:
@@ -346,7 +378,14 @@ def check(claims: dict[str, object], access_token: str | None = "token") -> str:
 
 
 @pytest.mark.parametrize(
-    "changed", [{}, {"aud": ["native"]}, {"azp": "native"}, {"at_hash": jose.left_half_hash("token")}]
+    "changed",
+    [
+        {},
+        {"aud": ["native"]},
+        {"azp": "native"},
+        {"aud": ["other", "native"], "azp": "native"},
+        {"at_hash": jose.left_half_hash("token")},
+    ],
 )
 def test_this_logins_id_token_says_who_is_there(changed: dict[str, object]) -> None:
     assert check({**ID_CLAIMS, **changed}) == "alice"
@@ -357,8 +396,11 @@ def test_this_logins_id_token_says_who_is_there(changed: dict[str, object]) -> N
     [
         ({"iss": "https://evil.example"}, "id_token_issuer_differs"),
         ({"aud": "other"}, "id_token_audience_differs"),
-        ({"aud": ["native", "other"]}, "id_token_audience_differs"),
+        ({"aud": ["another", "other"], "azp": "native"}, "id_token_audience_differs"),
+        ({"aud": []}, "id_token_audience_differs"),
         ({"aud": None}, "id_token_audience_differs"),
+        ({"aud": ["native", "other"]}, "id_token_azp_differs"),
+        ({"aud": ["native", "other"], "azp": "other"}, "id_token_azp_differs"),
         ({"azp": "other"}, "id_token_azp_differs"),
         ({"sub": None}, "id_token_subject_missing"),
         ({"sub": ""}, "id_token_subject_missing"),

@@ -1,6 +1,7 @@
 """Signing in with a code that the person types at another device: the device grant (RFC 8628).
 
-1. It is asked no faster than the issuer allows; `slow_down` adds five seconds for good (§3.5).
+1. It is asked no faster than the issuer allows; `slow_down` adds five seconds for good (§3.5). A lost answer, or a problem of
+   the server's own, is no answer.
 2. The request carries no `state` and no `nonce`; the device code, which never leaves this process, binds the answer.
 """
 
@@ -12,13 +13,14 @@ from typing import Any
 
 from proofkey.client.conversation import Conversation
 from proofkey.client.issuer import Issuer, SignedIn
-from proofkey.client.messages import ResponseRefused, ServerRefused, form_request, printable, read_object
-from proofkey.client.protocol import Tokens
+from proofkey.client.messages import NoAnswer, ResponseRefused, ServerRefused, form_request, printable, read_object
+from proofkey.client.protocol import Tokens, read_seconds
 from proofkey.protocol.issuer import is_safe_address
 from proofkey.protocol.records import SECOND
 
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _INTERVAL_FOR = 5 * SECOND
+_LONGEST_PAUSE_FOR = 30 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,15 @@ class DeviceAuthorization:
 
 @dataclass(frozen=True, slots=True)
 class AskAgain:
-    """The person has not decided; ask again after `interval_for`."""
+    """The person has not decided, or nobody said so (`is_lost`); ask again after `interval_for` at the earliest."""
 
     interval_for: int
+    is_lost: bool = False
+
+
+def pause_after(interval_for: int, lost: int) -> int:
+    """How long to wait after so many questions in a row that came to nothing: twice as long each time, within bounds (§3.5)."""
+    return max(interval_for, min(interval_for << min(lost, 10), _LONGEST_PAUSE_FOR))
 
 
 def begin_device(issuer: Issuer, *, scope: str, resource: str | None = None) -> Conversation[DeviceAuthorization]:
@@ -58,8 +66,9 @@ def begin_device(issuer: Issuer, *, scope: str, resource: str | None = None) -> 
 
 def read_device_authorization(status: int, body: bytes) -> DeviceAuthorization:
     """The answer of the device authorization endpoint (§3.2). Raises `ServerRefused` or `ResponseRefused`."""
-    answer = read_object(status, body)
+    answer = read_object(status, body, grants="device_code")
     texts: dict[str, Any] = {name: answer.get(name) for name in ("device_code", "user_code", "verification_uri")}
+    texts["verification_uri"] = texts["verification_uri"] or answer.get("verification_url")  # Google's, from a draft
     complete = answer.get("verification_uri_complete")
     if not all(isinstance(text, str) and text for text in texts.values()) or not _are_safe(texts, complete):
         raise ResponseRefused(
@@ -81,8 +90,9 @@ def _are_safe(texts: Mapping[str, Any], complete: Any) -> bool:
     return all(isinstance(url, str) and is_safe_address(url) for url in given)
 
 
-def _duration(seconds: Any, default: int) -> int:
-    return seconds * SECOND if isinstance(seconds, int) and seconds > 0 else default
+def _duration(told: object, default: int) -> int:
+    seconds = read_seconds(told)
+    return default if seconds is None or seconds < 1 else seconds * SECOND
 
 
 def ask_device(
@@ -92,20 +102,24 @@ def ask_device(
 
     Raises `ServerRefused` with `access_denied` and `expired_token`, and whatever else ends it.
     """
-    metadata = yield from issuer.discover()
     parameters = {
         "grant_type": _GRANT,
         "device_code": authorization.device_code,
         **({} if resource is None else {"resource": resource}),
     }
-    request = form_request(metadata.token_endpoint, parameters, issuer.registration)
     try:
+        yield from issuer.prepare(scope)
+        metadata = yield from issuer.discover()
+        request = form_request(metadata.token_endpoint, parameters, issuer.registration)
         tokens: Tokens = yield from issuer.ask_tokens(request)
+    except NoAnswer:
+        return AskAgain(interval_for, is_lost=True)
     except ServerRefused as refused:
         if refused.code == "authorization_pending":
             return AskAgain(interval_for)
         if refused.code == "slow_down":
             return AskAgain(interval_for + _INTERVAL_FOR)
+        if refused.is_passing:
+            return AskAgain(interval_for, is_lost=True)
         raise
-    claims = yield from issuer.read_person(tokens, scope=scope, nonce=None)
-    return SignedIn(tokens, claims)
+    return (yield from issuer.believe(tokens, scope=scope, nonce=None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from proofkey import jose
 from proofkey.client.leeway import LEEWAY_FOR as LEEWAY_FOR
 from proofkey.client.messages import Claims, ResponseRefused
+from proofkey.protocol.audience import read_audiences
 from proofkey.protocol.numeric_date import read_numeric_date
 from proofkey.protocol.records import SECOND
 
@@ -88,10 +89,12 @@ def check_auth_time(claims: Claims, *, max_age: int, now: int, leeway_for: int =
 def _check_about(claims: Claims, expected_issuer: str, expected_client_id: str) -> str:
     if claims.get("iss") != expected_issuer:
         raise IdTokenRefused("id_token_issuer_differs", "iss of the ID token is another issuer")
-    if claims.get("aud") not in (expected_client_id, [expected_client_id]):
-        raise IdTokenRefused("id_token_audience_differs", "aud of the ID token is not this client alone")
-    if claims.get("azp", expected_client_id) != expected_client_id:
-        raise IdTokenRefused("id_token_azp_differs", "azp of the ID token is another client")
+    audiences = read_audiences(claims.get("aud"))
+    if expected_client_id not in audiences:
+        raise IdTokenRefused("id_token_audience_differs", "aud of the ID token is not this client")
+    alone = expected_client_id if len(audiences) == 1 else None  # of several, azp says whose sign-in it is
+    if claims.get("azp", alone) != expected_client_id:
+        raise IdTokenRefused("id_token_azp_differs", "azp of the ID token is not this client")
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject:
         raise IdTokenRefused("id_token_subject_missing", "sub of the ID token is missing")

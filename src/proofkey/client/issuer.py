@@ -1,7 +1,8 @@
 """One issuer as one client sees it: every exchange of the flow, each a conversation (RFC 6749, OpenID Connect Core §3.1).
 
 1. Metadata and keys are kept for ten minutes; a key that is not known is looked for once more, and not twice in half a minute.
-2. Tokens are handed out after the ID token was verified: signature, issuer, audience, nonce, times (§3.1.3.7).
+2. Tokens are handed out after the ID token was verified: signature, issuer, audience, nonce, times (§3.1.3.7). A code is
+   spent once there is all to verify with; where nobody is signed in by it, the refresh token goes back (RFC 7009).
 3. A client with a `DpopKey` proves possession in each token request, and takes no token that is not bound to it (RFC 9449).
 """
 
@@ -9,16 +10,26 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from proofkey import jose
 from proofkey.client.conversation import Conversation
-from proofkey.client.id_token import IdTokenRefused, check_id_token, check_refreshed_id_token
+from proofkey.client.id_token import IdTokenRefused, check_auth_time, check_id_token, check_refreshed_id_token
 from proofkey.client.kept import Kept
 from proofkey.client.leeway import LEEWAY_FOR
-from proofkey.client.messages import Claims, HttpRequest, HttpResponse, Registration, ResponseRefused, read_object
+from proofkey.client.messages import (
+    Claims,
+    HttpRequest,
+    HttpResponse,
+    NoAnswer,
+    Registration,
+    ResponseRefused,
+    ServerRefused,
+    read_object,
+)
 from proofkey.client.metadata import ServerMetadata, is_sparse, metadata_requests, read_either
 from proofkey.client.protocol import (
     ENTROPY,
@@ -38,6 +49,7 @@ from proofkey.client.protocol import (
 )
 from proofkey.clock import wall_clock
 from proofkey.protocol.challenge import read_errors
+from proofkey.protocol.errors import Refusal
 from proofkey.protocol.issuer import origin_of
 from proofkey.protocol.records import MINUTE, SECOND
 
@@ -105,14 +117,22 @@ class Issuer:
 
     def _fetch_metadata(self) -> Conversation[ServerMetadata]:
         first, second = metadata_requests(self.issuer)
+        read = partial(read_either, expected_issuer=self.issuer, s256_announced=self._s256_announced)
         response = yield first
-        other = (yield second) if is_sparse(response) else response
-        return read_either(response, other, expected_issuer=self.issuer, s256_announced=self._s256_announced)
+        if not is_sparse(response, expected_issuer=self.issuer):
+            return read(response, response)
+        try:
+            other = yield second
+        except NoAnswer:
+            with suppress(ResponseRefused):
+                return read(response, response)
+            raise
+        return read(response, other)
 
-    def prepare(self) -> Conversation[None]:
+    def prepare(self, scope: str = "openid") -> Conversation[None]:
         """Fetch metadata and keys now, so that nothing can fail between the tokens of an exchange and their check."""
         metadata = yield from self.discover()
-        if metadata.jwks_uri is not None:
+        if metadata.jwks_uri is not None and "openid" in scope.split():
             yield from self._keys.read(KEPT_FOR)
 
     def begin(
@@ -123,14 +143,30 @@ class Issuer:
         entropy = self._entropy(ENTROPY)
         return begin_login(metadata, self.registration, scope=scope, entropy=entropy, resource=resource, extra=extra)
 
-    def redeem(self, callback: Callback) -> Conversation[SignedIn]:
-        """Trade the code and its verifier for tokens, and verify who is there.
+    def redeem(self, callback: Callback, *, max_age: int | None = None) -> Conversation[SignedIn]:
+        """Trade the code and its verifier for tokens, and verify who is there, signed in within *max_age* seconds.
 
         Raises `ServerRefused`, `ResponseRefused`, and `IdTokenRefused` for an ID token that is not about this login.
         """
+        scope, nonce = callback.pending.scope, callback.pending.nonce
+        yield from self.prepare(scope)
         metadata = yield from self.discover()
         tokens = yield from self.ask_tokens(token_request(metadata.token_endpoint, callback))
-        claims = yield from self.read_person(tokens, scope=callback.pending.scope, nonce=callback.pending.nonce)
+        return (yield from self.believe(tokens, scope=scope, nonce=nonce, max_age=max_age))
+
+    def believe(
+        self, tokens: Tokens, *, scope: str, nonce: str | None, max_age: int | None = None
+    ) -> Conversation[SignedIn]:
+        """Who signed in with *tokens*, which are given back where nobody did. Raises as `read_person` does."""
+        try:
+            claims = yield from self.read_person(tokens, scope=scope, nonce=nonce)
+            if max_age is not None:
+                check_auth_time(claims or {}, max_age=max_age, now=self._clock(), leeway_for=self._leeway_for)
+        except Refusal:
+            if tokens.refresh_token is not None:
+                with suppress(ResponseRefused, ServerRefused):  # the refusal is the word
+                    yield from self.revoke(tokens.refresh_token)
+            raise
         return SignedIn(tokens, claims)
 
     def read_person(self, tokens: Tokens, *, scope: str, nonce: str | None) -> Conversation[Claims | None]:
@@ -173,13 +209,16 @@ class Issuer:
     def _read_id_token(self, tokens: Tokens, check: Callable[..., object]) -> Conversation[Claims]:
         id_token = tokens.id_token or ""
         claims = yield from self.verify(id_token)
+        header = jose.parse_jwt(id_token).header
+        if (header.typ or "").lower().endswith("+jwt"):  # RFC 8725 §3.11: typed to be nothing else
+            raise IdTokenRefused("id_token_is_something_else", "typ says that it is a token of another kind")
         check(
             claims,
             expected_issuer=self.issuer,
             expected_client_id=self.registration.client_id,
             now=self._clock(),
             access_token=tokens.access_token,
-            alg=jose.parse_jwt(id_token).header.alg,
+            alg=header.alg,
             leeway_for=self._leeway_for,
         )
         return claims

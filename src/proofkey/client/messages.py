@@ -127,14 +127,18 @@ def form_request(url: str, parameters: Mapping[str, str], registration: Registra
     return HttpRequest("POST", url, tuple(headers), urlencode(parameters).encode("ascii"))
 
 
-def read_object(status: int, body: bytes) -> dict[str, Any]:
-    """The JSON object of a 200. Raises `ServerRefused` with the server's words, `ResponseRefused` for anything else."""
+def read_object(status: int, body: bytes, *, grants: str | None = None) -> dict[str, Any]:
+    """The JSON object of a 200. Raises `ServerRefused` with the server's words, `ResponseRefused` for anything else.
+
+    What should hold *grants*, and holds an `error` in its place, is a refusal with 200: GitHub's are all like that.
+    """
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
         answer = None
-    if status == 200 and isinstance(answer, dict):
+    is_refusal = isinstance(answer, dict) and isinstance(answer.get("error"), str)
+    if status == 200 and isinstance(answer, dict) and not (is_refusal and grants is not None and grants not in answer):
         return answer
-    if isinstance(answer, dict) and isinstance(answer.get("error"), str):
+    if isinstance(answer, dict) and is_refusal:
         raise ServerRefused("server_refused", code=answer["error"], told=answer.get("error_description"))
     raise NoAnswer("response_unreadable", "The server's answer is no JSON object", detail=f"status {status}")

@@ -90,37 +90,41 @@ def read_metadata(status: int, body: bytes, *, expected_issuer: str, s256_announ
     )
 
 
-def is_sparse(response: HttpResponse) -> bool:
+def is_sparse(response: HttpResponse, *, expected_issuer: str) -> bool:
     """True where *response* is no metadata, or names none of some endpoint that the issuer may name in its other document.
 
     RFC 8414's and OpenID Connect's documents should say the same; those of widespread servers do not.
     """
     document = _read_document(response)
-    return document is None or not all(document.get(name) for name in _EXPECTED)
+    return not _is_of(document, expected_issuer) or not all(document.get(name) for name in _EXPECTED)
 
 
 def read_either(
     first: HttpResponse, second: HttpResponse, *, expected_issuer: str, s256_announced: bool = True
 ) -> ServerMetadata:
-    """The metadata of two documents, the first where both name something. Each must name *expected_issuer*.
+    """The metadata of two documents, the first where both name something. Raises `ResponseRefused`.
 
-    Raises `ResponseRefused`; a document that is not there, or is none, counts for nothing beside one that is.
+    A document that is none, or names another issuer and so must not be used (RFC 8414 §3.3), counts for nothing.
     """
-    documents = [found for response in (second, first) if (found := _read_document(response)) is not None]
-    if len(documents) < 2:
-        given = second if _read_document(first) is None else first
-        return read_metadata(given.status, given.body, expected_issuer=expected_issuer, s256_announced=s256_announced)
-    for response in (first, second):
-        read_metadata(response.status, response.body, expected_issuer=expected_issuer, s256_announced=False)
-    merged = json.dumps({**documents[0], **documents[1]}).encode()
-    return read_metadata(200, merged, expected_issuer=expected_issuer, s256_announced=s256_announced)
+    documents = [_read_document(response) for response in (second, first)]
+    ours = [document for document in documents if _is_of(document, expected_issuer)]
+    given = second if documents[1] == {} else first
+    if ours:
+        merged = {name: value for document in ours for name, value in document.items()}
+        given = HttpResponse(200, {}, json.dumps(merged).encode())
+    return read_metadata(given.status, given.body, expected_issuer=expected_issuer, s256_announced=s256_announced)
 
 
-def _read_document(response: HttpResponse) -> dict[str, Any] | None:
+def _read_document(response: HttpResponse) -> dict[str, Any]:
+    """Empty for what is none."""
     try:
         return read_object(response.status, response.body)
     except (ResponseRefused, ServerRefused):
-        return None
+        return {}
+
+
+def _is_of(document: Mapping[str, Any], issuer: str) -> bool:
+    return document.get("issuer") == issuer
 
 
 def _read_scopes(scopes: object) -> frozenset[str]:
@@ -131,10 +135,10 @@ def _read_endpoints(metadata: Mapping[str, Any], issuer: str) -> dict[str, Any]:
     endpoints = {name: metadata.get(name) for name in _ENDPOINTS}
     for name, url in endpoints.items():
         absent = url is None and name not in _REQUIRED
-        if not absent and not (isinstance(url, str) and may_be_of(url, issuer)):
+        if not absent and not (isinstance(url, str) and may_be_of(url, issuer) and "#" not in url):  # RFC 6749 §3.1
             raise ResponseRefused(
                 "metadata_endpoint_unusable",
-                "An endpoint is missing, or neither https nor on loopback as the issuer is",
+                "An endpoint is missing, has a fragment, or is neither https nor on loopback as the issuer is",
                 parameters=[name],
             )
     return endpoints

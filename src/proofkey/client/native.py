@@ -25,14 +25,13 @@ from typing import TypedDict, Unpack
 from proofkey.client.answer import AnswerWait, Arrival, Browser, Say, called_off
 from proofkey.client.browser import find_obstacle, open_browser
 from proofkey.client.conversation import Conversation
-from proofkey.client.device import AskAgain, DeviceAuthorization, ask_device, begin_device
+from proofkey.client.device import AskAgain, DeviceAuthorization, ask_device, begin_device, pause_after
 from proofkey.client.dpop import DpopKey
 from proofkey.client.http import Network
-from proofkey.client.id_token import check_auth_time
 from proofkey.client.issuer import Issuer, SignedIn
 from proofkey.client.leeway import LEEWAY_FOR
 from proofkey.client.loopback import LoopbackListener, has_port, is_loopback_redirect_uri, with_port
-from proofkey.client.messages import NoAnswer, Registration
+from proofkey.client.messages import Registration
 from proofkey.client.refused import LoginAbandoned
 from proofkey.client.sign_in import SignIn, renewed_by
 from proofkey.client.terminal import is_person_there
@@ -234,11 +233,9 @@ class _Login:
         self.say(_invitation(pending.url, obstacle, is_opened=self.browser is not None, reads_paste=reads_paste))
         browser = None if obstacle else self.browser
         wait = AnswerWait(pending, listener, browser, reads_paste, self.say, self._arrivals)
-        signed_in = network.run(issuer.redeem(wait.wait(self.patience_for)))
-        if "max_age" in self.extra:
-            max_age = int(self.extra["max_age"])
-            check_auth_time(signed_in.claims or {}, max_age=max_age, now=wall_clock(), leeway_for=self.leeway_for)
-        return signed_in
+        callback = wait.wait(self.patience_for)
+        max_age = int(self.extra["max_age"]) if "max_age" in self.extra else None
+        return network.run(issuer.redeem(callback, max_age=max_age))
 
     def _extra(self) -> Mapping[str, str]:
         """Where offline_access is asked for, consent has to be (OpenID Connect Core §11)."""
@@ -248,17 +245,14 @@ class _Login:
     def _sign_in_by_device(self, network: Network, issuer: Issuer) -> SignedIn:
         authorization = network.run(begin_device(issuer, scope=self.scope, resource=self.resource))
         self.say(_device_invitation(authorization))
-        interval_for = authorization.interval_for
+        interval_for, lost = authorization.interval_for, 0
         deadline = time.monotonic() + min(self.patience_for, authorization.expires_for) / SECOND
         while time.monotonic() < deadline:
-            self._pause(interval_for)
-            try:
-                told = network.run(self._ask_device(issuer, authorization, interval_for))
-            except NoAnswer:  # §3.5: asked again, more slowly
-                told = AskAgain(interval_for * 2)
+            self._pause(pause_after(interval_for, lost))
+            told = network.run(self._ask_device(issuer, authorization, interval_for))
             if isinstance(told, SignedIn):
                 return told
-            interval_for = told.interval_for
+            interval_for, lost = told.interval_for, lost + 1 if told.is_lost else 0
         raise LoginAbandoned("device_code_expired", "Nobody typed the code in time: start again")
 
     def _ask_device(

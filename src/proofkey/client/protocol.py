@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -254,17 +255,22 @@ def read_tokens(status: int, body: bytes, *, expected_type: TokenType = "Bearer"
     >>> read_tokens(200, b'{"access_token": "secret", "token_type": "Bearer", "expires_in": 300}').access_token
     'secret'
     """
-    answer = read_object(status, body)
+    answer = read_object(status, body, grants="access_token")
     if str(answer.get("token_type")).lower() != expected_type.lower():
         raise ResponseRefused("token_type_differs", "token_type is not the one this client can use and asked for")
     texts = {name: answer.get(name) for name in ("access_token", "refresh_token", "id_token", "scope")}
-    seconds = answer.get("expires_in")
-    counted = seconds is None or (type(seconds) in {int, float} and 0 <= seconds <= MAX_EXPIRES_IN)
+    expires_in = read_seconds(answer.get("expires_in"))
+    counted = expires_in is not None or answer.get("expires_in") is None
     if not texts["access_token"] or not counted or not all(map(_is_sendable, texts.values())):
         raise ResponseRefused("tokens_malformed", "The token response lacks access_token or has a wrong type in it")
     given = {name: text or None for name, text in texts.items()}
-    expires_in = None if seconds is None else int(seconds)
     return Tokens(expires_in=expires_in, token_type=expected_type, **given)  # type: ignore[arg-type]
+
+
+def read_seconds(told: object) -> int | None:
+    """Whole seconds up to `MAX_EXPIRES_IN`, None for anything else. Widespread servers, Entra's, send them as text."""
+    seconds = int(told) if isinstance(told, str) and re.fullmatch("[0-9]{1,10}", told, re.ASCII) else told
+    return int(seconds) if type(seconds) in {int, float} and 0 <= seconds <= MAX_EXPIRES_IN else None  # type: ignore[operator, call-overload]
 
 
 def _is_sendable(text: object) -> bool:

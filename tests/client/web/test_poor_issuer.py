@@ -13,9 +13,12 @@ from urllib.parse import parse_qs
 import msgspec
 import pytest
 
+from proofkey.client.conversation import Conversation
+from proofkey.client.issuer import Issuer, SignedIn
 from proofkey.client.messages import ResponseRefused
+from proofkey.client.protocol import Tokens
 from proofkey.client.web import SignIn, StoredSession, TokensUnavailable
-from proofkey.client.web.session import Contents
+from proofkey.client.web.session import Contents, session_key_of
 from proofkey.clock import wall_clock
 from tests.client.web.clock import HOUR
 from tests.client.web.sample_api import Reply, SampleApi, sample_api
@@ -92,6 +95,33 @@ async def test_claims_that_nobody_can_keep_are_refused_and_the_grant_goes_back(
         assert {"signed_in": False} == await alice.session()
     assert ["/", "/revoke"] == [sent.target for sent in endpoint.sent]
     assert parse_qs(endpoint.sent[1].body.decode())["token"]
+
+
+def without_sid(issuer: Issuer) -> None:
+    """As if its ID tokens did not say which of its sessions it is."""
+    believe = issuer.believe
+
+    def told(tokens: Tokens, **asked: Any) -> Conversation[SignedIn]:
+        signed_in = yield from believe(tokens, **asked)
+        return dataclasses.replace(signed_in, claims={n: v for n, v in (signed_in.claims or {}).items() if n != "sid"})
+
+    issuer.believe = told  # type: ignore[method-assign]
+
+
+async def test_which_of_the_issuer_s_sessions_it_is_the_id_token_says_alone(
+    web_dev: DevServer, endpoint: SampleApi
+) -> None:
+    async with sign_in_with(web_dev) as plain, browser_of(plain) as alice:
+        await alice.sign_in()
+        subject = (await alice.session())["claims"]["sub"]
+    endpoint.reply = lambda _sent: Reply(body=json.dumps({"sub": subject, "sid": "of-userinfo"}).encode())
+    async with sign_in_with(web_dev, userinfo=True, userinfo_endpoint=endpoint.url) as app, browser_of(app) as alice:
+        site = (await app.opened()).site
+        without_sid(site.issuer)
+        await alice.sign_in()
+        now, about = site.clock(), session_key_of(web_dev.issuer, "sid", "of-userinfo")
+        await site.store.end_sessions(about, notice=b"n" * 32, signed_in_by=now, until=now + HOUR, now=now)
+        assert (await alice.session())["signed_in"]
 
 
 class Kept(msgspec.Struct, frozen=True):

@@ -3,17 +3,15 @@
 1. Without this browser's cookie for this `state` an answer is worth nothing (login CSRF, code injection).
 2. A transaction is taken before its code is sent anywhere: an answer that comes twice is used once.
 3. A session's id is made here, of fresh random bits; what the browser had before is ended (session fixation).
-4. Where the code was redeemed and no session comes of it, the refresh token goes back. So it is where the issuer ended the
+4. Where somebody signed in and no session comes of it, the refresh token goes back. So it is where the issuer ended the
    sign-in before it was a session (OpenID Connect Back-Channel Logout 1.0 §2.7).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from proofkey.client.id_token import check_auth_time
 from proofkey.client.issuer import SignedIn
 from proofkey.client.messages import Claims, ResponseRefused
 from proofkey.client.protocol import Callback, PendingLogin, read_callback, read_form_post
@@ -106,7 +104,8 @@ async def _without_transaction(site: Site, request: Request, answer: Answer) -> 
 
 async def _redeem(site: Site, request: Request, answer: Answer, transaction: Transaction) -> Response:
     sent_at = site.clock()
-    signed_in = await site.network.run(site.issuer.redeem(answer.read(site, transaction)))
+    callback = answer.read(site, transaction)
+    signed_in = await site.network.run(site.issuer.redeem(callback, max_age=transaction.max_age))
     try:
         return await _start(site, request, transaction, signed_in, sent_at)
     except (Refusal, StoreUnavailable):
@@ -118,8 +117,6 @@ async def _start(site: Site, request: Request, transaction: Transaction, signed_
     """The session of who signed in, with a code sent at that moment; every session the browser had before is over."""
     claims = await _read_claims(site, signed_in)
     now = site.clock()
-    if transaction.max_age is not None:
-        check_auth_time(claims, max_age=transaction.max_age, now=now, leeway_for=site.settings.leeway_for)
     value = encode_base64url(site.entropy(32))
     contents = Contents(
         subject=claims["sub"],
@@ -132,7 +129,7 @@ async def _start(site: Site, request: Request, transaction: Transaction, signed_
         asked_acr_values=transaction.acr_values,
         asked_max_age=transaction.max_age,
     )
-    at_rest = _at_rest(site, hash_cookie(value), contents, sent_at)
+    at_rest = _at_rest(site, hash_cookie(value), contents, sent_at, sid=(signed_in.claims or {}).get("sid"))
     for former in {transaction.replaces, session_key(site, request)} - {None}:
         await site.store.end_session(former)  # type: ignore[arg-type]
     if not await site.store.start_session(at_rest, now=now):
@@ -150,19 +147,15 @@ async def _read_claims(site: Site, signed_in: SignedIn) -> Claims:
     return {**told, **claims}
 
 
-def _at_rest(site: Site, key: bytes, contents: Contents, sent_at: int) -> StoredSession:
+def _at_rest(site: Site, key: bytes, contents: Contents, sent_at: int, *, sid: object) -> StoredSession:
+    """The session as it is kept; *sid* is the ID token's, which alone says which of the issuer's sessions it is."""
     issuer, until = site.issuer.issuer, contents.created_at + site.settings.absolute_for
     return StoredSession(
         key=key,
-        sid_key=_sid_key(issuer, contents.claims),
+        sid_key=session_key_of(issuer, "sid", sid) if isinstance(sid, str) else None,
         subject_key=session_key_of(issuer, "sub", contents.subject),
         sealed=site.sealing.close_session(key, contents),
         idle_until=min(contents.created_at + site.settings.idle_for, until),
         until=until,
         signed_in_at=sent_at,
     )
-
-
-def _sid_key(issuer: str, claims: Mapping[str, object]) -> bytes | None:
-    sid = claims.get("sid")
-    return session_key_of(issuer, "sid", sid) if isinstance(sid, str) else None
