@@ -27,6 +27,7 @@ class RedeemingIssuer(SampleIssuer):
         super().__init__(issuer)
         self.nonce, self.may_answer, self.is_asked = "", True, False
         self.revoked: list[str] = []
+        self.sid: dict[str, Any] = {"sid": "s1"}
         self.metadata |= {f"{name}_endpoint": f"{issuer}/{name}" for name in ("authorization", "token", "revocation")}
         self.metadata["code_challenge_methods_supported"] = ["S256"]
 
@@ -40,7 +41,7 @@ class RedeemingIssuer(SampleIssuer):
         self.is_asked = True
         while not self.may_answer:
             await asyncio.sleep(0.005)
-        about = self.claims(aud="notes", sid="s1", nonce=self.nonce, iat=self.now, exp=self.now + 300)
+        about = self.claims(aud="notes", **self.sid, nonce=self.nonce, iat=self.now, exp=self.now + 300)
         told = {"access_token": "a", "token_type": "Bearer", "id_token": KEY.sign("JWT", about), "refresh_token": "r"}
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -87,4 +88,20 @@ async def test_a_sign_in_that_the_issuer_ended_while_it_was_redeemed_is_none(
         receiver.clock.turn(1)
         assert 303 == (await come_back(alice, receiver, issuer)).status_code
         assert (await alice.session())["signed_in"], "signing in again is another sign-in"
+    await receiver.app.close()
+
+
+async def test_who_signed_in_without_a_sid_is_signed_out_by_name(issuer: RedeemingIssuer, store: SessionStore) -> None:
+    receiver = Receiver(issuer, store=store, key=bytes(32))
+    for sid in ({}, {"sid": ""}):
+        issuer.sid = sid
+        async with browser_of(receiver.app) as alice:
+            await come_back(alice, receiver, issuer)
+            assert (await alice.session())["signed_in"]
+            receiver.clock.turn(1)
+            assert (200, "") == await receiver.post(receiver.token(jti=f"b{sid}", sid="s1", sub="bob"), alice)
+            assert (200, "") == await receiver.post(receiver.token(jti=f"n{sid}", sid="s1", sub=None), alice)
+            assert (await alice.session())["signed_in"], "that may be somebody else"
+            assert (200, "") == await receiver.post(receiver.token(jti=f"a{sid}", sid="s1"), alice)
+            assert {"signed_in": False} == await alice.session()
     await receiver.app.close()

@@ -20,7 +20,7 @@ import pytest
 from proofkey.client.web import Api
 from proofkey.client.web.message import FORM
 from proofkey.client.web.wsgi import SignIn, access_token, require_login, session_of
-from proofkey.client.web.wsgi_exchange import read_scope
+from proofkey.client.web.wsgi_exchange import Exchange, read_scope
 from proofkey.loop_thread import LoopThread
 from tests.client.web.sample_api import Reply, SampleApi, echo, sample_api
 from tests.client.web.web_app import CLIENT_SECRET, ORIGIN, PASSWORD, REDIRECT_URI
@@ -127,6 +127,64 @@ def test_bodies_are_streamed_both_ways(app: SignIn, notes: SampleApi) -> None:
     assert 4_000_000 == len(call(app, environ_of("GET", "/api/file", cookie))[2])
 
 
+class ChunkedInput(io.BytesIO):
+    """A body in chunks, as servers read it that know its end; *breaks* off before it."""
+
+    breaks = False
+
+    def read(self, size: int | None = -1) -> bytes:
+        piece = super().read(min(size or 0, 40_000))
+        if self.breaks and not piece:
+            raise OSError("no more chunks")
+        return piece
+
+
+CHUNKED = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
+
+
+def test_a_body_in_chunks_ends_where_the_server_says(app: SignIn, notes: SampleApi) -> None:
+    cookie = cookie_of(app)
+    token = call(app, environ_of("GET", "/auth/session", cookie))[2].split(b'"csrf": "')[1].partition(b'"')[0].decode()
+    notes.reply = echo
+    more: dict[str, Any] = {"HTTP_X_CSRF_TOKEN": token, "HTTP_ORIGIN": ORIGIN, "wsgi.input_terminated": True, **CHUNKED}
+    for size in (0, 5, 300_000):
+        sent = environ_of("PUT", "/api/file", cookie, **{**more, "wsgi.input": ChunkedInput(b"x" * size)})
+        assert b'{"target": "/v1/file", "size": %d}' % size == call(app, sent)[2]
+    broken = ChunkedInput(b"half")
+    broken.breaks = True
+    status, _, body = call(app, environ_of("PUT", "/api/file", cookie, **{**more, "wsgi.input": broken}))
+    assert ("400 Bad Request", True, 3) == (status, b"[proxied_body_incomplete]" in body, len(notes.sent))
+
+
+@pytest.mark.parametrize("path", ["/auth/backchannel-logout", "/api/file"])
+def test_a_body_in_chunks_whose_end_nobody_knows_is_refused(app: SignIn, notes: SampleApi, path: str) -> None:
+    cookie = cookie_of(app)
+    token = call(app, environ_of("GET", "/auth/session", cookie))[2].split(b'"csrf": "')[1].partition(b'"')[0].decode()
+    more: dict[str, Any] = {
+        "HTTP_X_CSRF_TOKEN": token,
+        "CONTENT_TYPE": FORM,
+        "wsgi.input": io.BytesIO(b"hello"),
+        **CHUNKED,
+    }
+    status, _, body = call(app, environ_of("POST", path, cookie, **more) | {"HTTP_ACCEPT": "*/*"})
+    assert ("411 Length Required", True, []) == (status, b"[length_missing]" in body, notes.sent)
+
+
+def test_an_answer_that_is_given_up_is_let_go_of_before_its_next_piece() -> None:
+    exchange = Exchange(environ_of("GET", "/"))
+
+    async def wait() -> str:
+        await exchange.receive()
+        return str((await exchange.receive())["type"])
+
+    loop = LoopThread("test")
+    waiting = loop.start(wait())
+    exchange.close()
+    exchange.close()
+    assert "http.disconnect" == waiting.result(10)
+    loop.stop()
+
+
 def test_an_answer_nobody_reads_on_is_given_up(app: SignIn, notes: SampleApi) -> None:
     cookie = cookie_of(app)
     notes.reply = lambda _sent: Reply(body=b"y" * 100_000, pieces=200)
@@ -144,7 +202,9 @@ def test_the_application_s_failure_is_its_own(app: SignIn) -> None:
 def test_a_path_is_taken_as_it_was_sent_where_the_server_tells_it() -> None:
     scope = read_scope(environ_of("GET", "/api/a%2Fb?c", RAW_URI="/api/a%2Fb?c"))
     assert ("/api/a/b", b"/api/a%2Fb", b"c") == (scope["path"], scope["raw_path"], scope["query_string"])
-    for lie in ("/api/other", "http://evil.example/api/a%2Fb", ""):
+    absolute = read_scope(environ_of("GET", "/api/a%2Fb?c", RAW_URI="http://evil.example/api/a%2Fb?c"))
+    assert ("/api/a/b", b"/api/a%2Fb") == (absolute["path"], absolute["raw_path"])
+    for lie in ("/api/other", "http://evil.example", "//evil.example/api/a%2Fb", ""):
         assert b"/api/a/b" == read_scope(environ_of("GET", "/api/a%2Fb", REQUEST_URI=lie))["raw_path"]
     assert ("/ü", b"/%C3%BC") == (lambda it: (it["path"], it["raw_path"]))(read_scope(environ_of("GET", "/%C3%BC")))
 
@@ -176,7 +236,7 @@ class SlowInput:
 
 def slow_post() -> tuple[SlowInput, dict[str, Any]]:
     body = SlowInput()
-    more = {"CONTENT_TYPE": FORM, "CONTENT_LENGTH": "60000", "wsgi.input": body}
+    more: dict[str, Any] = {"CONTENT_TYPE": FORM, "CONTENT_LENGTH": "60000", "wsgi.input": body}
     return body, environ_of("POST", "/auth/backchannel-logout", **more) | more
 
 

@@ -1,7 +1,8 @@
 """POST …/backchannel-logout: the issuer ends sessions here (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8).
 
 1. A logout token is believed for its signature, issuer, audience, event and times; where it comes from says nothing.
-2. A `sid` ends that session alone; without one every session of `sub` ends. A sign-in that is under way ends with them.
+2. A `sid` ends that session, and those of the token's `sub` whose ID token named no `sid`, for it may be theirs (§2.7).
+   Without a `sid` every session of `sub` ends. A sign-in that is under way ends with them.
 3. What was signed in after the token was received, or a leeway after it was issued, stays: a token that comes late or again
    ends nothing new. One that comes again is refused (§2.6), after what it ended was made sure of.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from proofkey.client.logout_token import LogoutNotice, LogoutTokenRefused, check_logout_token, check_typ
 from proofkey.client.web.message import FormRefused, Request, Response, not_allowed
-from proofkey.client.web.session import session_key_of
+from proofkey.client.web.session import session_key_of, without_sid
 from proofkey.client.web.site import Site
 from proofkey.protocol.records import MINUTE, SECOND
 
@@ -24,16 +25,28 @@ async def receive_logout(site: Site, request: Request) -> Response:
         return not_allowed("POST")
     notice = await _read_notice(site, request)
     issuer, now = site.issuer.issuer, site.clock()
-    kind, value = ("sid", notice.sid) if notice.sid else ("sub", notice.subject or "")
-    if not await site.store.end_sessions(
-        session_key_of(issuer, kind, value),
-        notice=session_key_of(issuer, "jti", notice.jti),
-        signed_in_by=min(now, notice.issued_at + SECOND + site.settings.leeway_for),
-        until=now + REMEMBERED_FOR,
-        now=now,
-    ):
+    ended = [
+        await site.store.end_sessions(
+            about,
+            notice=session_key_of(issuer, kind, notice.jti),
+            signed_in_by=min(now, notice.issued_at + SECOND + site.settings.leeway_for),
+            until=now + REMEMBERED_FOR,
+            now=now,
+        )
+        for kind, about in _about(issuer, notice).items()
+    ]
+    if not any(ended):
         raise LogoutTokenRefused("logout_token_replayed", "This logout token was received before")
     return Response(200, ((b"cache-control", b"no-store"),))
+
+
+def _about(issuer: str, notice: LogoutNotice) -> dict[str, bytes]:
+    """Whom the token is about, by the name under which its `jti` is remembered."""
+    subject = notice.subject
+    if not notice.sid:
+        return {"jti": session_key_of(issuer, "sub", subject or "")}
+    unnamed = {} if subject is None else {"jti without sid": without_sid(issuer, subject)}
+    return {"jti": session_key_of(issuer, "sid", notice.sid), **unnamed}
 
 
 async def _read_notice(site: Site, request: Request) -> LogoutNotice:

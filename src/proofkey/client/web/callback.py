@@ -18,7 +18,7 @@ from proofkey.client.protocol import Callback, PendingLogin, read_callback, read
 from proofkey.client.web.message import FormRefused, Request, Response, not_allowed, redirect
 from proofkey.client.web.recognise import recognise, session_key
 from proofkey.client.web.revoke import revoke
-from proofkey.client.web.session import Contents, hold, session_key_of
+from proofkey.client.web.session import Contents, hold, session_key_of, without_sid
 from proofkey.client.web.site import Site
 from proofkey.client.web.store.contract import StoredSession, StoreUnavailable
 from proofkey.client.web.transaction import RESTARTED, Transaction, hash_cookie, restart_key
@@ -150,9 +150,10 @@ async def _read_claims(site: Site, signed_in: SignedIn) -> Claims:
 def _at_rest(site: Site, key: bytes, contents: Contents, sent_at: int, *, sid: object) -> StoredSession:
     """The session as it is kept; *sid* is the ID token's, which alone says which of the issuer's sessions it is."""
     issuer, until = site.issuer.issuer, contents.created_at + site.settings.absolute_for
+    unnamed = without_sid(issuer, contents.subject)
     return StoredSession(
         key=key,
-        sid_key=session_key_of(issuer, "sid", sid) if isinstance(sid, str) else None,
+        sid_key=session_key_of(issuer, "sid", sid) if sid and isinstance(sid, str) else unnamed,
         subject_key=session_key_of(issuer, "sub", contents.subject),
         sealed=site.sealing.close_session(key, contents),
         idle_until=min(contents.created_at + site.settings.idle_for, until),

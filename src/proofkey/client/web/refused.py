@@ -10,14 +10,14 @@ from proofkey.client.web.callback import LoginRefused
 from proofkey.client.web.csrf import CsrfRefused
 from proofkey.client.web.message import Request, Response, answer_json, page
 from proofkey.client.web.refresh import RefreshTokenMissing
-from proofkey.client.web.request_body import BodyTooLarge
+from proofkey.client.web.request_body import BodyTooLarge, LengthRequired
 from proofkey.client.web.words import ELSEWHERE, UNAVAILABLE, support_line, words_for
 from proofkey.protocol.errors import InvalidRequest, Refusal
 
 
 def refused(refusal: Refusal, request: Request, addresses: Addresses) -> Response:
     """The answer to a request that is refused."""
-    if request.path == addresses.path("backchannel-logout"):
+    if request.path == addresses.path("backchannel-logout") and not isinstance(refusal, LengthRequired):
         return _to_issuer(refusal)
     status = _status(refusal)
     response = _page(refusal, status, request, addresses) if request.is_navigation else _json(refusal, status)
@@ -45,8 +45,8 @@ def _json(refusal: Refusal, status: int) -> Response:
 
 
 def _status(refusal: Refusal) -> int:
-    if isinstance(refusal, BodyTooLarge):
-        return 413
+    if isinstance(refusal, BodyTooLarge | LengthRequired):
+        return 413 if isinstance(refusal, BodyTooLarge) else 411
     if isinstance(refusal, CsrfRefused | ServerRefused | RefreshTokenMissing):
         return 403
     if isinstance(refusal, LoginRefused | InvalidRequest | LogoutTokenRefused):

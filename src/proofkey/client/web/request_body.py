@@ -21,6 +21,10 @@ class BodyTooLarge(InvalidRequest):
     """More than the API takes: 413."""
 
 
+class LengthRequired(InvalidRequest):
+    """A body in chunks, behind a server that does not say where it ends: 411."""
+
+
 class RequestBody:
     """The body of *request*, as long and as slow as *api* takes one.
 

@@ -110,3 +110,8 @@ class Session:
 def session_key_of(issuer: str, kind: str, value: str) -> bytes:
     """What sessions are found by when their issuer ends them: a hash over issuer, `sid` or `sub`, and the value."""
     return hashlib.sha256(msgspec.json.encode([issuer, kind, value])).digest()
+
+
+def without_sid(issuer: str, subject: str) -> bytes:
+    """In place of a `sid`, where the ID token named none: what names both a `sid` and a person may mean that session."""
+    return session_key_of(issuer, "without sid", subject)
