@@ -7,7 +7,7 @@ import re
 import sqlite3
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -296,6 +296,29 @@ async def test_a_look_up_does_not_wait_behind_what_waits_to_be_written(tmp_path:
     other.execute("COMMIT")
     other.close()
     assert session() == await waiting
+    await store.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_a_store_that_stands_still_keeps_nobody_waiting(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Nor does who waits longest keep those behind it: all are told at the same time, and nothing is left over."""
+    store = SqliteStore(tmp_path / "s.db") if kind == "sqlite" else PostgresStore(postgres_url, connections=1)
+    await store.open()
+    monkeypatch.setattr(f"proofkey.client.web.store.{kind}.ANSWER_WITHIN", 0.2)
+    async with AsyncExitStack() as still:
+        if isinstance(store, SqliteStore):
+            other = still.enter_context(closing(sqlite3.connect(store.path, isolation_level=None)))
+            other.execute("BEGIN IMMEDIATE")
+        else:
+            assert store._pool is not None
+            await still.enter_async_context(store._pool.acquire())
+        waiting = [store.end_session(key(str(number))) for number in range(5)]
+        outcomes = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
+        assert [StoreUnavailable] * 5 == [type(outcome) for outcome in outcomes]
+    monkeypatch.undo()
+    assert await store.start_session(session(), now=NOON)
     await store.close()
 
 

@@ -105,7 +105,7 @@ class MemoryStore:
         return gone + _forget(self._sessions, before, limit, _session_end)
 
     def _make_room(self, kept: dict[bytes, Kept], now: int, ends_at: Callable[[Kept], int]) -> None:
-        if len(kept) >= self.limit:
+        if len(kept) >= self.limit and ends_at(next(iter(kept.values()))) <= now:  # else few have ended
             _forget(kept, now, self.limit, ends_at)
         while len(kept) >= self.limit:
             del kept[next(iter(kept))]

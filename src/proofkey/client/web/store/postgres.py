@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import asyncpg  # type: ignore[import-untyped]
 
 ANSWER_WITHIN = 10.0
+"""Seconds."""
 _SCHEMA_LOCK = "SELECT pg_advisory_xact_lock(7302613)"
 
 
@@ -35,7 +37,11 @@ class PostgresStore(SqlStore):
         self._failures = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
         try:
             self._pool = await asyncpg.create_pool(
-                self._url, min_size=1, max_size=self.connections, command_timeout=ANSWER_WITHIN
+                self._url,
+                min_size=1,
+                max_size=self.connections,
+                timeout=ANSWER_WITHIN,
+                command_timeout=ANSWER_WITHIN,
             )
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute(_SCHEMA_LOCK)
@@ -55,7 +61,8 @@ class PostgresStore(SqlStore):
         if self._pool is None:
             raise StoreUnavailable("the store is not open")
         try:
-            rows: list[Any] = await self._pool.fetch(statement, *arguments)
+            async with asyncio.timeout(ANSWER_WITHIN):  # for a connection, too
+                rows: list[Any] = await self._pool.fetch(statement, *arguments)
         except self._failures as failure:
             raise StoreUnavailable(type(failure).__name__) from failure
         return [tuple(row) for row in rows]

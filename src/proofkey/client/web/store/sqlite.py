@@ -24,6 +24,7 @@ from typing import Any, TypeAlias
 from proofkey.client.web.store.contract import StoreUnavailable
 from proofkey.client.web.store.sql import SCHEMA, SqlStore
 
+ANSWER_WITHIN = 10.0
 LOCKED_FOR = 10.0
 """Seconds to wait for another process's turn."""
 LOOKED_AGAIN_AFTER = 0.001
@@ -79,9 +80,10 @@ class SqliteStore(SqlStore):
         statement = statement.replace("$", "?")
         begun = reading.read if statement.startswith("SELECT") else writing.write
         try:
-            return await asyncio.wrap_future(begun(statement, arguments))
-        except (sqlite3.Error, OSError) as failure:
-            raise StoreUnavailable(str(failure)) from failure
+            async with asyncio.timeout(ANSWER_WITHIN):  # for those before it in the thread, too
+                return await asyncio.wrap_future(begun(statement, arguments))
+        except (sqlite3.Error, OSError) as failure:  # TimeoutError is an OSError
+            raise StoreUnavailable(str(failure) or type(failure).__name__) from failure
 
 
 @dataclass(frozen=True, slots=True)
