@@ -77,6 +77,7 @@ def test_a_setting_that_is_missing_stops_the_start() -> None:
         ({"/api/": ""}, "/v1", "/api/notes", 401),
         ({"/api/": ""}, "/v1", "/about", 200),
         ({"/api/": ""}, "", "/apiary", 200),
+        ({"/api/": ""}, "", "/api", 401),
     ],
 )
 def test_a_path_is_guarded_with_and_without_what_the_application_is_mounted_at(

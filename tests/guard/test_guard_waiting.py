@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from proofkey.guard import Introspection, IssuerUnavailable, ResourceServer, Tok
 from proofkey.guard.fetched import COOL_DOWN_FOR, IDLE_FOR, STALE_FOR
 from proofkey.guard.introspection import HANGING_FROM
 from proofkey.guard.request import ApiRequest
+from proofkey.guard.steps import arrival, begin
 from proofkey.protocol.errors import OAuthError
 from proofkey.protocol.records import SECOND
 from tests.guard.asking import AUDIENCE, asking, issuers
@@ -151,3 +153,35 @@ async def test_an_issuer_that_answers_again_is_asked_as_before(
     issuer.answers_after = 0.6
     tokens = ["two", "three", "two"]
     assert {"access_token_inactive"} == set(await asyncio.gather(*(reason_of(server, token) for token in tokens)))
+
+
+async def test_questions_that_waited_their_turn_are_not_asked_of_an_issuer_that_hangs(
+    issuer: SampleIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, number in (("TURN_WITHIN", 60.0), ("MAX_ASKING", HANGING_FROM), ("NEWER_WITHIN", 0.3)):
+        monkeypatch.setattr(f"proofkey.guard.introspection.{name}", number)
+    trusted = TrustedIssuer(issuer.issuer, introspection=Introspection("api", "secret"))
+    server = ResourceServer(trusted, audience=AUDIENCE, clock=Clock())
+    assert "access_token_inactive" == await reason_of(server, "nobody")
+    monkeypatch.setattr("proofkey.guard.discovery.PATIENCE", 0.6)
+    issuer.answers_after = 1.0
+    came = await asyncio.gather(*(reason_of(server, f"t{number}") for number in range(4 * HANGING_FROM)))
+    assert ["introspection_resting"] * 2 * HANGING_FROM == came[2 * HANGING_FROM :]
+    assert issuer.asked["/acme/main/introspect"] <= 1 + 2 * HANGING_FROM
+
+
+async def test_who_stops_waiting_leaves_no_failure_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail_later() -> None:
+        await asyncio.sleep(0.1)
+        raise LookupError("gone")
+
+    begun = begin(fail_later())
+    waiting = asyncio.create_task(arrival(begun))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    while not begun.done():
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    del begun, waiting
+    gc.collect()
+    assert [] == caplog.messages

@@ -64,7 +64,15 @@ def begin(work: Coroutine[Any, Any, T]) -> Future[T]:
 
 async def arrival(begun: Future[T]) -> T:
     """What *begun* work comes to. Who stops waiting stops nobody else."""
-    return await asyncio.shield(asyncio.wrap_future(begun))
+    arriving = asyncio.wrap_future(begun)
+    arriving.add_done_callback(_note)
+    return await asyncio.shield(arriving)
+
+
+def _note(arrived: asyncio.Future[Any]) -> None:
+    """Whoever waited is told what came of it; nobody else need be, and least of all the log."""
+    if not arrived.cancelled():
+        arrived.exception()
 
 
 async def _awaited(wait: Wait) -> Any:
