@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.async_api import Browser, Locator, expect
+from playwright.async_api import Browser, Locator, Route, expect
 
 from tests.browser import window
 from tests.demo.reader import Reader
@@ -155,17 +155,73 @@ async def test_the_thief_s_address_would_tell(browser: Browser, dev: DevServer) 
         await expect(card.locator(".verdict-word")).to_have_text("It went through")
 
 
+SHELL_SEEN = """() => {
+    const look = () => {
+        const drawn = document.querySelectorAll("#rows > li, #attacks .attack, #running-list li").length > 0;
+        const shown = ["#panel", "#lab"].some(part => document.querySelector(part)?.checkVisibility());
+        if (document.body && shown && !drawn) console.warn("an empty shell was seen");
+        requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+}"""
+
+
 async def test_all_attacks_can_run_one_after_the_other(browser: Browser, dev: DevServer) -> None:
     async with window(browser) as context:
         reader = await Reader.open(dev, context)
+        await reader.page.add_init_script(f"({SHELL_SEEN})()")
         await reader.press("Run nine in a row")
-        await reader.sign_in(reader.page.locator("#attack-other_audience .verdict"))
-        await expect(reader.page.locator("#attack-other_audience .verdict")).to_be_visible()
-        await expect(reader.page.locator("#score")).to_have_text(f"{len(ATTACKS)} of 10 tried, {len(ATTACKS)} refused.")
+        await reader.sign_in(reader.page.locator("#attack-other_audience .pill"))
+        score = reader.page.locator("#score")
+        await expect(score).to_have_text(f"{len(ATTACKS)} of 10 tried, {len(ATTACKS)} refused.")
+        await expect(score).to_be_in_viewport(ratio=1)
+        await expect(reader.page.locator("#lab-title")).to_be_focused()
+        await expect(reader.page.locator(".attack .result > .pill")).to_have_count(len(ATTACKS))
         await reader.page.get_by_role("button", name="Look again: Guess a verifier").click()
         await expect(reader.page.locator("#attack-wrong_verifier .verdict-words")).to_contain_text("[pkce_mismatch]")
         await expect(reader.page.locator(".verdict")).to_have_count(1)
         assert [] == reader.complaints
+
+
+async def test_while_a_row_runs_the_page_says_how_far_it_is(browser: Browser, dev: DevServer) -> None:
+    async with window(browser) as context:
+        reader = await Reader.open(dev, context)
+        await reader.attack("no_verifier")
+        asked = 0
+
+        async def hold_the_third(route: Route) -> None:
+            nonlocal asked
+            asked += 1
+            await (route.abort() if asked == 3 else route.continue_())
+
+        await reader.page.route("**/oauth2/token", hold_the_third)
+        seen: list[str] = []
+        await reader.page.expose_function("told", seen.append)
+        await reader.page.add_init_script(
+            "new MutationObserver(() => document.body?.matches('.running') && told(document.querySelector('#running')"
+            ".innerText)).observe(document, {subtree: true, childList: true, attributes: true})"
+        )
+        await reader.press("Run nine in a row")
+        await expect(reader.page.get_by_role("alert")).to_contain_text("does not answer")
+        await expect(reader.page.locator("#panel-title")).to_have_text("User access")
+        await expect(reader.page.locator(".attack .result > .pill")).to_have_count(3)
+        titles = list(dict.fromkeys(words.splitlines()[0] for words in seen))
+    assert [f"Attack {number} of 9" for number in range(1, 5)] == titles
+
+
+async def test_an_open_card_comes_first_for_the_keyboard_too(browser: Browser, dev: DevServer) -> None:
+    async with window(browser) as context:
+        reader = await Reader.open(dev, context)
+        await reader.attack("other_audience")
+        tops = await reader.page.eval_on_selector_all(
+            ".attack", "all => all.map(one => { const at = one.getBoundingClientRect(); return [at.top, at.left]; })"
+        )
+        assert sorted(tops) == tops
+        await reader.press("Begin the walk again")
+        await reader.attack("no_verifier")
+        found = await reader.page.eval_on_selector_all(".attack", "all => all.map(one => one.id.slice(7))")
+    assert ["no_verifier", "wrong_verifier"] == found[3:5]
+    assert ["replayed_refresh_token", "forged_access_token", "other_audience"] == found[-3:]
 
 
 def words_in(script: str) -> list[tuple[str, str, str]]:

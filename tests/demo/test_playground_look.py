@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.browser import DESKTOP, PHONE, window
 from tests.demo.picture import size_of, with_few_colours
@@ -20,6 +20,13 @@ from tests.journeys.test_sample_app_look import AXE, faults_of
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 STATIC = Path(__file__).parents[2] / "src" / "proofkey" / "demo" / "static" / "playground"
+OUTSIDE = """() => [...document.querySelectorAll("#rows .label, #rows .carries")]
+    .filter(one => one.checkVisibility({visibilityProperty: true}))
+    .filter(one => {
+        const [at, around] = [one.getBoundingClientRect(), document.querySelector("#diagram").getBoundingClientRect()];
+        return at.left < around.left || at.right > around.right;
+    })
+    .map(one => one.textContent)"""
 TOO_WIDE = """() => [...document.querySelectorAll("body *")]
     .filter(one => one.getBoundingClientRect().right > innerWidth + 0.5 && getComputedStyle(one).position !== "absolute")
     .map(one => one.outerHTML.slice(0, 120))"""
@@ -76,13 +83,72 @@ async def overflow_at_widths(page: Page) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize(("width", "direction"), [(320, "ltr"), (PHONE, "ltr"), (PHONE, "rtl"), (DESKTOP, "rtl")])
+async def test_nothing_leaves_the_diagram(browser: Browser, dev: DevServer, width: int, direction: str) -> None:
+    async with window(browser, width=width) as context:
+        reader = await Reader.open(dev, context)
+        await reader.walk_to(11)
+        await reader.page.evaluate("direction => { document.documentElement.dir = direction; }", direction)
+        assert [] == await reader.page.evaluate(OUTSIDE)
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+async def test_what_goes_wrong_is_seen_wherever_the_reader_is(browser: Browser, dev: DevServer, width: int) -> None:
+    async with window(browser, width=width) as context:
+        reader = await Reader.open(dev, context)
+        await reader.walk_to(7)
+        await reader.page.route("**/oauth2/token", lambda route: route.abort())
+        await reader.page.mouse.wheel(0, 300)
+        await reader.page.locator("#next").click()
+        await expect(reader.page.get_by_role("alert")).to_contain_text("does not answer")
+        await expect(reader.page.get_by_role("alert")).to_be_in_viewport(ratio=1)
+
+
+async def test_who_waits_sees_it(browser: Browser, dev: DevServer) -> None:
+    async with window(browser) as context:
+        reader = await Reader.open(dev, context)
+        await reader.walk_to(7)
+        held: list[Route] = []
+
+        async def hold(route: Route) -> None:
+            held.append(route)
+
+        await reader.page.route("**/oauth2/token", hold)
+        await reader.page.locator("#next").click()
+        await expect(reader.page.locator("#next")).to_have_css("opacity", "0.55")
+        await held[0].continue_()
+        await reader.stands_at(8)
+        await expect(reader.page.locator("#next")).to_have_css("opacity", "1")
+
+
+async def test_an_issuer_that_is_gone_leaves_nothing_to_press(browser: Browser, dev: DevServer) -> None:
+    async with window(browser) as context:
+        page = await context.new_page()
+        await page.route("**/openid-configuration", lambda route: route.abort())
+        await page.goto(dev.told["playground"])
+        await expect(page.get_by_role("alert")).to_contain_text("does not answer")
+        assert 0 == await page.locator("button:visible, a:visible").count()
+
+
+async def test_on_paper_nothing_lies_over_the_text(browser: Browser, dev: DevServer) -> None:
+    async with window(browser) as context:
+        reader = await Reader.open(dev, context)
+        await reader.walk_to(9)
+        await reader.page.emulate_media(media="print")
+        over = await reader.page.evaluate(
+            "() => [...document.querySelectorAll('*')].filter(one => one.checkVisibility()"
+            " && ['sticky', 'fixed'].includes(getComputedStyle(one).position)).map(one => one.id)"
+        )
+        assert [] == over
+
+
 async def test_everything_to_press_is_large_enough(browser: Browser, dev: DevServer) -> None:
     async with window(browser, width=PHONE) as context:
         reader = await Reader.open(dev, context)
         await reader.walk_to(9)
         small = await reader.page.eval_on_selector_all(
             "button, summary, nav a, .button",
-            "all => all.filter(one => one.checkVisibility() && one.getBoundingClientRect().height < 36)"
+            "all => all.filter(one => one.checkVisibility() && one.getBoundingClientRect().height < 44)"
             ".map(one => one.outerHTML)",
         )
         assert [] == small
@@ -151,6 +217,7 @@ async def test_without_javascript_it_says_what_is_missing(browser: Browser, dev:
         page = await context.new_page()
         await page.goto(dev.told["playground"])
         await expect(page.locator("#no-script")).to_be_visible()
+        assert 0 == await page.locator("button:visible, a:visible, main:visible").count()
 
 
 async def test_the_sample_app_leads_there_and_back(browser: Browser, dev: DevServer) -> None:

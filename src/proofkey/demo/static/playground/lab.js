@@ -101,6 +101,12 @@ function fill(attack, lab) {
   card.querySelector(".result").replaceChildren(...(result ? (isOpen ? whole() : inShort(attack, result, lab)) : []));
 }
 
+/** The card that lies open takes a row of its own, before the others of its group: to the eye, to the keyboard and to the ear. */
+function putOpenFirst() {
+  const inOrder = [...ATTACKS].sort((one, other) => (openAttack() === other.id) - (openAttack() === one.id));
+  inOrder.forEach(({ id }) => by(`attack-${id}`).parentElement.append(by(`attack-${id}`)));
+}
+
 /** What the thief holds, in the colours of the walk, and what is missing. */
 function loot({ has, lacks = [] }) {
   const chips = (values) => values.flatMap((value) => [" ", make("span", { class: `value ${value}`, text: VALUES[value] })]);
@@ -143,6 +149,7 @@ async function drawCard(attack, lab) {
 export async function drawLab(given) {
   const redraw = () => {
     ATTACKS.forEach((attack) => fill(attack, lab));
+    putOpenFirst();
     showScore();
   };
   const lab = { ...given, redraw };
@@ -162,9 +169,9 @@ function showScore() {
 }
 
 /** Bring the attack that has just run into view, and the keyboard to it. */
-export function revealAttack(id) {
+export function revealAttack(id, behavior = "auto") {
   const card = by(`attack-${id}`);
-  card.scrollIntoView({ block: "start" });
+  card.scrollIntoView({ block: "start", behavior });
   card.querySelector("h4").focus({ preventScroll: true });
 }
 

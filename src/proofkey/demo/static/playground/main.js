@@ -9,10 +9,11 @@ import { authorizationParameters, authorizationUrl, bearerRequest, discover, mak
 import { send } from "./http.js";
 import { drawLab, revealAttack, showThief } from "./lab.js";
 import { PARTIES } from "./parties.js";
+import { endRunning, showRunning } from "./running.js";
 import { STEPS } from "./steps.js";
 import { decode } from "./token.js";
 import { codeLeft, viewOf } from "./views.js";
-import { beginAgain, beginErrand, enqueue, keepResult, note, queue, takeErrand, walk } from "./walk.js";
+import { beginAgain, beginErrand, formRow, keepResult, note, open, row, takeErrand, underWay, walk } from "./walk.js";
 
 let config;
 let metadata;
@@ -65,7 +66,7 @@ function nextOf(step) {
   if (step === 6 && answer?.error !== undefined) return ["Begin again", restart];
   if (step === 7 && exchanges.token?.response.status >= 400) return ["Fetch a fresh code", fetchFreshCode];
   if (step === 7 && exchanges.token === undefined && codeLeft(walk()) === 0) return ["Fetch a fresh code", fetchFreshCode];
-  if (step === 11) return ["Now break it", toTheAttacks];
+  if (step === 11) return ["Now break it", () => toTheAttacks()];
   if (step < reached || STEPS[step - 1].hasPassed?.(walk())) return ["Next", () => show(step + 1)];
   const actions = { 1: throwDice, 3: leave, 7: sendTokenRequest, 10: callApi };
   return [STEPS[step - 1].next, actions[step] ?? (() => reach(step + 1))];
@@ -141,8 +142,8 @@ async function callApi() {
   await reach(11);
 }
 
-function toTheAttacks() {
-  by("lab").scrollIntoView();
+function toTheAttacks(behavior = "auto") {
+  by("lab").scrollIntoView({ behavior });
   by("lab-title").focus({ preventScroll: true });
 }
 
@@ -169,14 +170,28 @@ async function begin(attack) {
 
 /** One attack after the other, without the one that needs a tab of its own. */
 async function beginAll() {
-  enqueue(ATTACKS.filter((attack) => attack.needs !== "window").map((attack) => attack.id));
-  await beginNext();
+  formRow(ATTACKS.filter((attack) => attack.needs !== "window").map((attack) => attack.id));
+  await begin(attackNamed(row()[0]));
 }
 
-async function beginNext() {
-  const [next, ...later] = queue();
-  enqueue(later);
+/** Go on in the row after *attacked*; false where it was the last one. */
+async function goOn(attacked) {
+  const next = row()[row().indexOf(attacked) + 1];
+  if (!row().includes(attacked) || next === undefined) return false;
+  showRunning(next);
   await begin(attackNamed(next));
+  return true;
+}
+
+/** Show what came of the attack, or of the whole row: how many were refused, and every card's verdict. */
+async function showOutcome(attacked, attacks) {
+  const isRow = row().includes(attacked);
+  formRow([]);
+  if (isRow) open(null);
+  await drawLab(attacks);
+  endRunning();
+  if (isRow) toTheAttacks("instant");
+  else revealAttack(attacked, "instant");
 }
 
 /** The answer in the address bar, taken out of it at once. */
@@ -214,28 +229,36 @@ function renderClock() {
   if (left === 0) renderNext();
 }
 
+/** An attack that fails is said, and ends the row; the page is there all the same. */
+async function receiveSafely(came) {
+  try {
+    return await receive(came);
+  } catch (problem) {
+    complain(problem);
+    return null;
+  }
+}
+
 async function start() {
   const came = takeAnswer();
+  if (came && underWay()) showRunning(underWay());
   await act(async () => {
     config = await (await fetch("/playground/config.json", { cache: "no-store" })).json();
     metadata = await discover(config.issuer);
+    const attacked = came && (await receiveSafely(came));
+    if (attacked && (await goOn(attacked))) return;
     drawDiagram((number) => act(() => show(number)));
-    const following = queue();
-    enqueue([]);
-    const attacked = came && (await receive(came));
-    if (attacked && following.length) {
-      by("panel-title").textContent = `Attacking: ${attackNamed(following[0]).title} …`;
-      enqueue(following);
-      await beginNext();
-      return;
-    }
     shown = walk().shown ?? 1;
     by("to-app").hidden = !config.has_app;
+    if (!attacked) endRunning();
     await render({ focus: came !== null && !attacked });
-    await drawLab({ config, metadata, begin: (attack) => act(() => begin(attack)), restart: () => act(restart) });
-    if (attacked) revealAttack(attacked);
-    else if (came) showArrival();
+    const attacks = { config, metadata, begin: (attack) => act(() => begin(attack)), restart: () => act(restart) };
+    if (attacked) return showOutcome(attacked, attacks);
+    formRow([]);
+    await drawLab(attacks);
+    if (came) showArrival();
   });
+  if (!by("problem").hidden) document.body.classList.remove("running");
 }
 
 by("back").addEventListener("click", () => act(() => show(shown - 1)));

@@ -54,11 +54,14 @@ export function takeErrand(state) {
   return errand;
 }
 
-/** The attacks that are to follow by themselves, by name. */
-export const queue = () => kept.queue ?? [];
+/** The name of the attack whose sign-in is under way; undefined where there is none. */
+export const underWay = () => kept.errand?.attack;
 
-export function enqueue(attacks) {
-  kept.queue = attacks;
+/** The attacks that run one after the other, by name. */
+export const row = () => kept.row ?? [];
+
+export function formRow(attacks) {
+  kept.row = attacks;
   write();
 }
 
