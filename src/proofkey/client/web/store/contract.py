@@ -12,6 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import urlsplit
+
+MAX_TOLD = 300
 
 
 class StoreUnavailable(Exception):
@@ -25,6 +28,13 @@ class StoreUnavailable(Exception):
     ...     print("no sessions there")
     no sessions there
     """
+
+
+def unanswered(url: str, failure: BaseException) -> StoreUnavailable:
+    """Which server did not answer, and why, in words for a log: of *url* host and port alone, for it may hold a password."""
+    parts = urlsplit(url)
+    where = parts.netloc.rpartition("@")[2] if "@" not in parts.path else ""
+    return StoreUnavailable(" ".join(f"{where} {type(failure).__name__} {failure}".split())[:MAX_TOLD])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from proofkey.client.web.store.contract import StoreUnavailable
+from proofkey.client.web.store.contract import StoreUnavailable, unanswered
 from proofkey.client.web.store.sql import SCHEMA, SqlStore
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class PostgresStore(SqlStore):
                     await connection.execute(statement.format(bytes="BYTEA"))
         except self._failures as failure:
             await self.close()
-            raise StoreUnavailable(type(failure).__name__) from failure
+            raise unanswered(self._url, failure) from failure
 
     async def close(self) -> None:
         """Hang up."""
@@ -64,5 +64,5 @@ class PostgresStore(SqlStore):
             async with asyncio.timeout(ANSWER_WITHIN):  # for a connection, too
                 rows: list[Any] = await self._pool.fetch(statement, *arguments)
         except self._failures as failure:
-            raise StoreUnavailable(type(failure).__name__) from failure
+            raise unanswered(self._url, failure) from failure
         return [tuple(row) for row in rows]

@@ -3,19 +3,22 @@
 1. What reads and then writes is one script, which Redis runs alone. All keys share a hash tag: a cluster keeps them together.
 2. Redis forgets by itself what ended; its own clock only counts how long that is, and never decides. What finds a person's
    sessions is a sorted set by when they end at the latest: a sign-in drops those that did, and walks none.
-3. Nothing is sent a second time by itself: whether the first was done nobody knows.
+3. A process has `MAX_CONNECTIONS` at most; who finds all of them taken waits, no longer than for an answer.
+4. Nothing is sent a second time by itself: whether the first was done nobody knows.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from proofkey.client.web.store.contract import StoredSession, StoreUnavailable
+from proofkey.client.web.store.contract import StoredSession, StoreUnavailable, unanswered
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 ANSWER_WITHIN = 10.0
+MAX_CONNECTIONS = 32
 _FIELDS = ("sid_key", "subject_key", "sealed", "idle_until", "until", "version", "claimed_until", "signed_in_at")
 
 _FORGET_IN = """
@@ -104,6 +107,9 @@ class RedisStore:
     """
 
     def __init__(self, url: str, *, prefix: str = "proofkey", connections: int = 20) -> None:
+        parts = urlsplit(url)
+        if not (parts.netloc if parts.scheme in {"redis", "rediss"} else parts.scheme == "unix" and parts.path):
+            raise ValueError("url must be redis://host:port/number, rediss:// likewise, or unix:///path")
         self._url = url
         self.prefix = prefix
         self.connections = connections
@@ -144,7 +150,7 @@ class RedisStore:
         try:
             return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
         except self._failures as failure:
-            raise StoreUnavailable(type(failure).__name__) from failure
+            raise unanswered(self._url, failure) from failure
 
     async def _script(self, script: str, keys: list[str], *arguments: Any) -> Any:
         return await self._ask("EVAL", script, len(keys), *keys, *arguments)
