@@ -34,6 +34,7 @@ def script(_request: HttpRequest) -> HttpResponse:
 def profile(request: HttpRequest) -> HttpResponse:
     """Only for those who signed in; others come back here after they did."""
     session = session_of(request)
+    assert session is not None  # nobody else comes past require_login
     return JsonResponse({"name": session.claims["name"], "subject": session.subject})
 
 

@@ -26,6 +26,7 @@ def home() -> Response:
 def profile() -> Response:
     """Only for those who signed in; others come back here after they did."""
     session = session_of()
+    assert session is not None  # nobody else comes past require_login
     return jsonify(name=session.claims["name"], subject=session.subject)
 
 
@@ -37,7 +38,7 @@ def count() -> Response:
     return jsonify(len(answer.raise_for_status().json()["notes"]))
 
 
-app.wsgi_app = SignIn(
+app.wsgi_app = SignIn(  # type: ignore[method-assign]
     app.wsgi_app,
     issuer=os.environ["PROOFKEY_ISSUER"],
     client_id=os.environ["PROOFKEY_CLIENT_ID"],

@@ -23,6 +23,7 @@ async def home(_request: Request) -> Response:
 async def profile(request: Request) -> Response:
     """Only for those who signed in; others come back here after they did."""
     session = session_of(request)
+    assert session is not None  # nobody else comes past require_login
     return JSONResponse({"name": session.claims["name"], "subject": session.subject})
 
 
