@@ -44,6 +44,17 @@ async def test_a_key_that_was_withdrawn_while_nobody_called_opens_nothing(issuer
     assert 2 == issuer.fetches()
 
 
+async def test_a_key_that_was_withdrawn_opens_nothing_after_the_clock_was_put_back(issuer: SampleIssuer) -> None:
+    """Nobody knows then how old the keys are."""
+    clock = Clock()
+    server = guarded(issuer, clock)
+    await server.admit(asking(issuer.token()))
+    issuer.keys = [OTHER_KEY]
+    clock.turn(-STALE_FOR)
+    with refused(TokenRejected, "access_token_key_unknown"):
+        await server.admit(asking(KEY.sign("at+jwt", issuer.claims(clock.now))))
+
+
 async def test_after_quiet_hours_an_issuer_that_hangs_is_waited_for_once_and_then_what_is_old_serves(
     issuer: SampleIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,7 +91,7 @@ class Fetched(Generic[T]):
 
     def _was_idle(self) -> bool:
         """Whether the last look is so long ago, be it a failed one, that it says nothing of how the issuer is now."""
-        return abs(self._clock() - self._asked_at) >= IDLE_FOR
+        return self._clock() - self._asked_at >= IDLE_FOR
 
     def renewed(self, seen: T) -> Steps[T]:
         """What is there after one more look, unless there was one just now. Raises `IssuerUnavailable`."""
