@@ -25,6 +25,7 @@ from proofkey.client.web.store.contract import StoreUnavailable
 from proofkey.client.web.store.memory import MemoryStore
 from proofkey.client.web.words import ELSEWHERE, support_line, words_for
 from proofkey.protocol.errors import InvalidRequest, Refusal
+from proofkey.protocol.issuer import metadata_addresses
 from tests.browser import PHONE, complaints_of, window
 from tests.client.web.test_web_attacks import answer_for
 from tests.client.web.web_app import browser_of, sign_in_at, sign_in_listening
@@ -182,6 +183,32 @@ async def test_a_wrong_client_secret_is_the_application_s_fault_not_the_person_s
     assert (True, False) == ("[client_authentication_failed]" in page.text, "<a " in page.text)
     said = "refused: server_refused invalid_client Client authentication failed [client_authentication_failed]"
     assert said in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/nobody", "metadata_not_found The issuer has no metadata at its well-known address"),
+        (
+            "/",
+            "metadata_issuer_differs The metadata are of another issuer, compared to the byte: asked for {2}, it names",
+        ),
+    ],
+)
+async def test_the_log_says_where_metadata_were_looked_for_and_what_they_said(
+    web_dev: DevServer, caplog: pytest.LogCaptureFixture, path: str, said: str
+) -> None:
+    wrong = f"{web_dev.issuer}{path}"
+    app = sign_in_at(web_dev, issuer=wrong)
+    async with browser_of(app) as alice:
+        await alice.go("/auth/login")
+    await app.close()
+    assert f"refused: {said.format(*metadata_addresses(wrong), wrong)}" in caplog.text
+
+
+def test_what_only_a_change_of_settings_mends_is_not_to_be_waited_for() -> None:
+    for reason in ("certificate_not_trusted", "tls_not_spoken"):
+        assert "Sign-in is not set up correctly" == words_for(NoAnswer(reason, "")).title
 
 
 async def test_a_person_gets_a_page_and_a_script_json_while_sessions_cannot_be_looked_up(web_dev: DevServer) -> None:

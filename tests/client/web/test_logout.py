@@ -134,3 +134,17 @@ async def test_a_cookie_that_was_kept_is_worth_nothing_after_sign_out(app: SignI
         assert (await thief.session())["signed_in"]
         await alice.fetch("POST", "/auth/logout", x_csrf_token=(await alice.session())["csrf"])
         assert {"signed_in": False} == await thief.session()
+
+
+async def test_a_link_to_the_sign_out_says_what_to_do_instead(app: SignIn) -> None:
+    async with browser_of(app) as alice:
+        await alice.sign_in()
+        page, script = await alice.go("/auth/logout"), await alice.fetch("GET", "/auth/logout")
+        assert (await alice.session())["signed_in"]
+    for answer in (page, script):
+        assert (405, "POST", True) == (
+            answer.status_code,
+            answer.headers["allow"],
+            "[logout_not_posted]" in answer.text,
+        )
+    assert "use the application&#x27;s own button" in page.text

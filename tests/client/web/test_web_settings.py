@@ -51,6 +51,60 @@ def test_who_gives_no_store_is_told_what_that_means(caplog: pytest.LogCaptureFix
     assert "no store is given" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"issuer": "http://login.example"}, "issuer must be https"),
+        ({"issuer": "https://login.example?x"}, "issuer must be https"),
+        ({"issuer": ""}, "issuer must be https"),
+        ({"client_id": ""}, "client_id"),
+        ({"client_secret": ""}, "client_secret"),
+        ({"response_mode": "fragment"}, "response_mode must be one of query, form_post"),
+        ({"scope": ["openid"]}, "scope must be one text"),
+        ({"scope": "profile"}, "holds openid"),
+        ({"idle_for": 8 * 3_600}, "idle_for is milliseconds"),
+        ({"absolute_for": 59_999}, "absolute_for is milliseconds"),
+        ({"transaction_for": 900}, "transaction_for is milliseconds"),
+        ({"after_logout": "bye"}, "after_logout must be a path"),
+        ({"after_logout": "//evil.example"}, "after_logout must be a path"),
+    ],
+)
+def test_what_could_not_work_stops_the_start(changed: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        sign_in_of(**changed)
+
+
+def test_an_option_that_there_is_not_is_named() -> None:
+    with pytest.raises(TypeError, match="SignIn has no option idle"):
+        sign_in_of(idle=5)
+
+
+async def test_a_path_in_front_of_the_application_that_its_redirect_uri_does_not_have_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = sign_in_of()
+    told: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    for path in ("/app/notes", "/app/auth/login", "/app/auth/login"):
+        scope: dict[str, Any] = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "root_path": "/app",
+            "query_string": b"",
+            "headers": [],
+        }
+        await app(scope, receive, send)
+    await app.close()
+    assert 1 == caplog.text.count("the application stands below /app, but redirect_uri does not")
+
+
 async def test_a_websocket_of_nobody_is_closed() -> None:
     sent: list[Any] = []
 

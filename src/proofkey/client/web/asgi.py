@@ -35,6 +35,7 @@ from proofkey.client.web.store.memory import MemoryStore
 from proofkey.client.web.words import log_line
 from proofkey.clock import wall_clock
 from proofkey.protocol.errors import Refusal
+from proofkey.protocol.issuer import is_issuer
 
 _log = logging.getLogger("proofkey.client.web")
 
@@ -56,6 +57,8 @@ class SignIn:
     {'signed_in': False}
     """
 
+    _is_told_of_root = False
+
     def __init__(
         self,
         app: App,
@@ -76,10 +79,10 @@ class SignIn:
         entropy: Callable[[int], bytes] = os.urandom,
         **options: Unpack[Options],
     ) -> None:
-        self._app = app
-        self._apis = check_apis(apis or {})
+        _check_registration(issuer, client_id, client_secret)
+        self._app, self._apis = app, check_apis(apis or {})
         settings = _settings(options, self._apis)
-        kept = store if store is not None else _memory_store()
+        kept = _memory_store() if store is None else store
         registration = Registration(
             client_id, redirect_uri, client_secret, authentication, id_token_signed_response_alg
         )
@@ -117,6 +120,8 @@ class SignIn:
     async def _answer(self, request: Request, send: Send) -> Response | Scope | None:
         """The response; or the scope for the application, whose own failures are its own; None once it is answered."""
         endpoint = self._endpoints.get(request.path) if request.scope["type"] == "http" else None
+        if endpoint is None:
+            self._tell_of_root(request)
         prefix = proxy.find_prefix(self._apis, request.path)
         if prefix is not None and request.scope["type"] == "websocket":
             await proxy.refuse_websocket(request.scope, request.receive, send)
@@ -129,6 +134,13 @@ class SignIn:
         session = await self._find_session(opened.site, request)
         ask = partial(proxy.ask_for_login, opened.site, request)
         return {**request.scope, SESSION: session, ASK: ask}
+
+    def _tell_of_root(self, request: Request) -> None:
+        """The application would answer 404, and nothing would say why."""
+        root = str(request.scope.get("root_path") or "")
+        if root and not self._is_told_of_root and request.path.removeprefix(root) in self._endpoints:
+            self._is_told_of_root = True
+            _log.warning("the application stands below %s, but redirect_uri does not: add it there", root)
 
     async def _find_session(self, site: Site, request: Request) -> Session | None:
         recognised = await recognise(site, request) if has_session(request, site.addresses.origin) else None
@@ -161,11 +173,21 @@ class SignIn:
         return closing
 
 
+def _check_registration(issuer: str, client_id: str, client_secret: str | None) -> None:
+    """Raise `ValueError` for what nobody can sign in with, such as what an environment variable left empty."""
+    if not is_issuer(issuer):
+        raise ValueError("issuer must be https, or http on this machine, without query and fragment")
+    if not client_id or client_secret == "":
+        raise ValueError("client_id and client_secret must not be empty")
+
+
 def _settings(options: Options, apis: Mapping[str, Api]) -> Settings:
     """The sign-in's own access token is for the first API that says whom it is for.
 
     Another server would get a token that it could use there: an `Api` elsewhere must say whom it is for itself.
     """
+    if unknown := options.keys() - Options.__annotations__.keys():
+        raise TypeError(f"SignIn has no option {', '.join(sorted(unknown))}")
     options.setdefault("resource", next((api.resource for api in apis.values() if api.resource is not None), None))
     settings = Settings(**options)
     for prefix, api in apis.items():

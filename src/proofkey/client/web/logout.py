@@ -22,6 +22,7 @@ from proofkey.client.web.recognise import Recognised, recognise
 from proofkey.client.web.revoke import revoke
 from proofkey.client.web.site import Site
 from proofkey.protocol.base64url import encode_base64url
+from proofkey.protocol.errors import InvalidRequest
 from proofkey.protocol.records import MINUTE
 
 STATE_FOR = 15 * MINUTE
@@ -31,10 +32,16 @@ FOUND_WITHIN = 3.0
 _log = logging.getLogger("proofkey.client.web")
 
 
+class NotPosted(InvalidRequest):
+    """A link to the sign-out: 405. Anybody's page could have it followed."""
+
+
 async def sign_out(site: Site, request: Request) -> Response:
     """Go to the issuer's sign-out, where it has one. A script gets `{"location": …}` to go to, a form a redirect."""
     if request.method != "POST":
-        return not_allowed("POST")
+        raise NotPosted(
+            "logout_not_posted", "Sign out by POST, with csrf of the session endpoint in a field or a header"
+        )
     if is_from_elsewhere(request, site.addresses.origin):
         raise CsrfRefused("logout_from_elsewhere", "Another origin's page sent this request")
     recognised = await recognise(site, request)

@@ -8,6 +8,7 @@ from proofkey.client.messages import ServerRefused
 from proofkey.client.web.addresses import Addresses
 from proofkey.client.web.callback import LoginRefused
 from proofkey.client.web.csrf import CsrfRefused
+from proofkey.client.web.logout import NotPosted
 from proofkey.client.web.message import Request, Response, answer_json, page
 from proofkey.client.web.refresh import RefreshTokenMissing
 from proofkey.client.web.request_body import BodyTooLarge, LengthRequired
@@ -21,7 +22,8 @@ def refused(refusal: Refusal, request: Request, addresses: Addresses) -> Respons
         return _to_issuer(refusal)
     status = _status(refusal)
     response = _page(refusal, status, request, addresses) if request.is_navigation else _json(refusal, status)
-    return response.adding((b"retry-after", b"5")) if status == 503 else response
+    told = {503: (b"retry-after", b"5"), 405: (b"allow", b"POST")}
+    return response.adding(told[status]) if status in told else response
 
 
 def _to_issuer(refusal: Refusal) -> Response:
@@ -47,6 +49,8 @@ def _json(refusal: Refusal, status: int) -> Response:
 def _status(refusal: Refusal) -> int:
     if isinstance(refusal, BodyTooLarge | LengthRequired):
         return 413 if isinstance(refusal, BodyTooLarge) else 411
+    if isinstance(refusal, NotPosted):
+        return 405
     if isinstance(refusal, CsrfRefused | ServerRefused | RefreshTokenMissing):
         return 403
     if isinstance(refusal, LoginRefused | InvalidRequest | LogoutTokenRefused):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, get_args
 
 from proofkey.client.http import AsyncNetwork
 from proofkey.client.issuer import Issuer
@@ -16,7 +16,7 @@ from proofkey.client.web.session import ABSOLUTE_FOR, IDLE_FOR
 from proofkey.client.web.store.contract import SessionStore
 from proofkey.client.web.transaction import TransactionCookies
 from proofkey.jose import SigningKey
-from proofkey.protocol.records import MINUTE
+from proofkey.protocol.records import MINUTE, SECOND
 
 if TYPE_CHECKING:
     from proofkey.client.web.refresh import TokenRenewal
@@ -72,10 +72,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for choices that cannot be."""
-        if "openid" not in self.scope.split():
-            raise ValueError("scope must hold openid: a session is about a person")
-        if min(self.idle_for, self.absolute_for, self.transaction_for) <= 0:
-            raise ValueError("durations must be positive")
+        if not isinstance(self.scope, str) or "openid" not in self.scope.split():
+            raise ValueError("scope must be one text with spaces that holds openid: a session is about a person")
+        if self.response_mode not in get_args(ResponseMode):
+            raise ValueError(f"response_mode must be one of {', '.join(get_args(ResponseMode))}")
+        if not self.after_logout.startswith("/") or self.after_logout.startswith("//"):
+            raise ValueError("after_logout must be a path of this origin: /…")
+        for name, shortest in (("idle_for", MINUTE), ("absolute_for", MINUTE), ("transaction_for", SECOND)):
+            if getattr(self, name) < shortest:
+                raise ValueError(f"{name} is milliseconds, at least {shortest}")
         if self.leeway_for < 0:
             raise ValueError("leeway_for must not be negative")
 

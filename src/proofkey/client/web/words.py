@@ -58,6 +58,8 @@ _NOT_ACCEPTED = Words(
     "If it happens again, tell whoever runs this application.",
 )
 _BY_REASON = {
+    "certificate_not_trusted": _BY_MEANING["set_up_wrongly"],
+    "tls_not_spoken": _BY_MEANING["set_up_wrongly"],
     "answer_without_state": Words("Please sign in again", "This page is only for coming back from a sign-in."),
     "transaction_lost_twice": Words(
         "Please allow cookies",
@@ -71,6 +73,9 @@ _BY_REASON = {
         "Nothing was changed",
         "This page is only for coming back from signing out. The application shows whether you are signed in.",
         "start",
+    ),
+    "logout_not_posted": Words(
+        "You were not signed out", "To sign out, use the application's own button. A link cannot do it.", "start"
     ),
     "logout_from_elsewhere": Words(
         "You were not signed out",
@@ -113,5 +118,9 @@ def support_line(refusal: Refusal) -> str:
 
 def log_line(refusal: Refusal) -> str:
     """What whoever runs the application finds in the log: the reason, and why, in the issuer's own words where it has some."""
-    told = f"{refusal.code} {refusal.told}" if isinstance(refusal, ServerRefused) else refusal.detail
-    return f"{refusal.reason} {told}".rstrip()
+    if isinstance(refusal, ServerRefused):
+        return f"{refusal.reason} {refusal.code} {refusal.told}".rstrip()
+    named = refusal.description if isinstance(refusal, ResponseRefused) else ""
+    return " ".join(
+        filter(None, (refusal.reason, named, f"({refusal.detail})" if named and refusal.detail else refusal.detail))
+    )
