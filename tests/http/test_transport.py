@@ -80,6 +80,17 @@ async def test_an_address_where_nothing_is_is_404(deployment: Deployment, addres
         )
 
 
+async def test_that_no_metadata_are_there_may_be_read_from_anywhere(deployment: Deployment) -> None:
+    """An app whose issuer lacks its tenant is told so, instead of hearing of CORS."""
+    for path in ("/main/.well-known/openid-configuration", "/.well-known/openid-configuration/main"):
+        answer = await deployment.client().get(f"{PUBLIC_URL}{path}", headers={"origin": "https://app.example"})
+        assert (404, "*") == (answer.status_code, answer.headers.get("access-control-allow-origin"))
+    elsewhere = await deployment.client().get(
+        f"{PUBLIC_URL}/main/oauth2/token", headers={"origin": "https://app.example"}
+    )
+    assert (404, False) == (elsewhere.status_code, "access-control-allow-origin" in elsewhere.headers)
+
+
 async def test_a_name_no_workspace_can_have_never_reaches_the_database(deployment: Deployment) -> None:
     asked: list[str] = []
     find = deployment.store.find_workspace

@@ -74,6 +74,8 @@ ROUTES: dict[str, Route] = {
 }
 ALARMS = frozenset({"code_replayed", "code_replayed_elsewhere", "refresh_replayed", "refresh_counter_ahead"})
 """Refusals that somebody should look at: a token was used by two, or comes from the future of its row."""
+_TO_EVERYBODY: Headers = [(b"access-control-allow-origin", b"*")]
+"""As with metadata that are there: a page that asks at a wrong address reads that, and its browser does not speak of CORS."""
 _INSERTED = ("/.well-known/openid-configuration/", "/.well-known/oauth-authorization-server/")
 
 
@@ -134,7 +136,9 @@ class App:
     async def _nothing(self, request: Request, path: str) -> Response:
         """A page where a browser asks for one (RFC 9110 §12.5.1), else JSON."""
         if b"text/html" not in request.headers.get(b"accept", b"").lower():
-            return json_response({"error": "not_found", "error_description": "There is nothing here [not_found]"}, 404)
+            shared = _TO_EVERYBODY if "/.well-known/" in path else None
+            told = "There is nothing here [not_found]"
+            return json_response({"error": "not_found", "error_description": told}, 404, shared)
         try:
             return await nothing_here(path, self.engine)
         except Exception as failure:
