@@ -92,3 +92,9 @@ def test_a_text_beyond_any_request_is_not_even_decoded() -> None:
 def test_each_purpose_has_a_key_of_its_own() -> None:
     derived = {derive_key(secret, purpose) for secret in KEYS.values() for purpose in ("a", "b", "")}
     assert (6, {32}) == (len(derived), {len(key) for key in derived})
+
+
+def test_a_text_that_no_request_could_hold_is_not_even_tried() -> None:
+    assert SEAL.open(sealed(bytes(36_000)))
+    with pytest.raises(SealBroken):
+        SEAL.open(sealed(bytes(37_000)))
