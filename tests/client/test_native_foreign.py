@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx2
 import pytest
@@ -169,11 +170,13 @@ class DeviceIssuer:
 
     def __init__(self, *answers: dict[str, Any] | None, **device: Any) -> None:
         self.asked: list[float] = []
+        self.forms: list[str] = []
         issuer = self
 
         class Visit(BaseHTTPRequestHandler):
             def answer(self) -> None:
-                self.rfile.read(int(self.headers.get("content-length", 0)))
+                sent = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
+                issuer.forms += [sent] if sent else []
                 told = issuer.tell(self.path, list(answers), device)
                 if told is None:
                     self.close_connection = True
@@ -252,6 +255,21 @@ def test_a_question_without_an_answer_is_asked_again_more_slowly() -> None:
 def test_a_server_that_has_a_problem_does_not_end_the_wait() -> None:
     issuer = DeviceIssuer({"error": "temporarily_unavailable"}, {"error": "server_error"}, TOKENS)
     assert "at" == ask_device_issuer(issuer).access_token()
+
+
+def test_a_secret_that_is_none_goes_into_each_form_and_is_kept() -> None:
+    issuer, store = DeviceIssuer({**TOKENS, "refresh_token": "rt"}, TOKENS), MemoryStore()
+    try:
+        asked: LoginOptions = {"scope": "notes:read", "device": True, "store": store, "say": lambda _words: None}
+        login(issuer.issuer, "cli", client_secret="of every copy", **asked)
+        found = find_sign_in(issuer.issuer, "cli", store=store)
+        assert found is not None
+        found.access_token(rejected="at")
+    finally:
+        issuer.close()
+    assert 3 == len(issuer.forms)
+    for form in issuer.forms:
+        assert [("client_id", "cli"), ("client_secret", "of every copy")] == parse_qsl(form)[-2:]
 
 
 def test_questions_that_came_to_nothing_slow_it_down_for_a_while() -> None:

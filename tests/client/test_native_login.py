@@ -174,9 +174,33 @@ def test_an_unknown_client_is_said_at_the_issuer_and_nobody_comes_back(dev: DevS
         pages.append(httpx2.get(url).status_code)
         return "about:blank"
 
-    with pytest.raises(ResponseRefused, match="callback_address_differs"):
-        login(dev.issuer, "nobody", browser=browser, store=MemoryStore())
-    assert [400] == pages
+    said: list[str] = []
+    with pytest.raises(LoginAbandoned, match="login_timeout"):
+        login(dev.issuer, "nobody", browser=browser, store=MemoryStore(), patience_for=1_000, say=said.append)
+    assert ([400], True) == (pages, "[callback_address_differs]" in said[-1])
+
+
+def test_another_login_s_answer_that_a_browser_brings_does_not_end_the_wait(dev: DevServer) -> None:
+    said: list[str] = []
+
+    def browser(url: str) -> str:
+        threading.Timer(0.3, alice(dev), [url]).start()
+        return f"{redirect_uri_in(url)}?code=c&state=of-another"
+
+    assert sign_in_with(dev, browser, say=said.append).claims["sub"]
+    assert "[callback_state_differs]" in said[-1]
+
+
+def test_on_localhost_the_port_that_is_missing_is_said(dev: DevServer) -> None:
+    with pytest.raises(LoginAbandoned, match="redirect_uri_without_port"):
+        sign_in_with(dev, None, redirect_uri="http://localhost/callback", paste=False, extra={"prompt": "login"})
+
+
+def test_nobody_is_sent_off_for_bound_tokens_where_the_issuer_binds_none(dev: DevServer) -> None:
+    asked: list[str] = []
+    with pytest.raises(ResponseRefused, match="dpop_not_served"):
+        sign_in_with(dev, asked.append, dpop=True)
+    assert [] == asked
 
 
 async def test_the_event_loop_goes_on_and_cancelling_ends_the_wait(dev: DevServer) -> None:

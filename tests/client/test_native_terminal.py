@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
@@ -98,6 +99,7 @@ class Terminal:
 def test_at_a_terminal_the_address_is_pasted_and_the_rest_is_the_program_s_own(dev: DevServer) -> None:
     terminal = Terminal(PROGRAM, dev.issuer)
     callback = sign_in(terminal.address(), "alice", dev.password_of("alice"))
+    assert re.search(r"Waiting until [0-9]{2}:[0-9]{2}; Ctrl-C ends it\.", terminal.shown)
     terminal.type("http://127.0.0.1/not-this-one?state=x\n")
     assert "That is not the answer of this login" in terminal.read_until("Paste the whole address")
     terminal.type(callback.replace("state=", "state=x") + "\n")

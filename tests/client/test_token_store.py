@@ -34,6 +34,7 @@ SIGN_IN = StoredSignIn(
     signed_in_at=NOON - 1,
     dpop_key=b"\x00\x01key",
     ca_file="/etc/ca.pem",
+    client_secret="client-secret",
 )
 Make = Callable[[Path], TokenStore]
 

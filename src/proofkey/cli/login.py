@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -24,6 +25,11 @@ DEFAULT_SCOPE = "openid profile email offline_access"
 )
 @click.option("--no-browser", is_flag=True, help="Print the address; read the one you came back to from stdin.")
 @click.option("--device", is_flag=True, help="Sign in with a code at another device.")
+@click.option(
+    "--client-secret-file",
+    type=click.File(),
+    help="Holds the secret of an issuer that gives one to programs which cannot keep it.",
+)
 @click.option("--dpop", is_flag=True, help="Bind the tokens to a key of this machine.")
 @click.option("--ca-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Trust this authority.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -37,6 +43,7 @@ def login(
     ports: tuple[int, ...],
     no_browser: bool,
     device: bool,
+    client_secret_file: TextIO | None,
     dpop: bool,
     ca_file: Path | None,
     as_json: bool,
@@ -53,12 +60,20 @@ def login(
             "redirect_uri": redirect_uri or native.REDIRECT_URI,
             "port": ports or None,
             "device": device,
+            "client_secret": None if client_secret_file is None else _read_secret(client_secret_file),
             "dpop": dpop,
             "ca_file": ca_file,
         }
         if no_browser:
             options |= {"browser": None, "paste": True}
         _report(native.login(issuer, client_id, **options), as_json=as_json)
+
+
+def _read_secret(file: TextIO) -> str:
+    secret = file.read().strip()
+    if not secret or not secret.isprintable():
+        raise click.BadParameter("it holds no secret", param_hint="--client-secret-file")
+    return secret
 
 
 def _report(signed_in: SignIn, *, as_json: bool) -> None:

@@ -99,9 +99,10 @@ class AnswerWait:
     def _take(self, arrival: Arrival) -> Callback | None:
         match arrival.kind:
             case "came_back":
-                return read_callback(arrival.url, self.pending)
+                return self._read(arrival.url)
             case "pasted":
-                callback = self._read_pasted(arrival.url)
+                url = read_pasted(arrival.url, self.pending.registration.redirect_uri)
+                callback = self._read(url, " Paste the whole address.") if url else None
                 if callback is None:
                     self.read_again()
                 return callback
@@ -113,12 +114,11 @@ class AnswerWait:
                 raise called_off()
         return None
 
-    def _read_pasted(self, line: str) -> Callback | None:
-        url = read_pasted(line, self.pending.registration.redirect_uri)
+    def _read(self, url: str, advice: str = "") -> Callback | None:
         try:
-            return read_callback(url, self.pending) if url else None
+            return read_callback(url, self.pending)
         except NotThisLogin as refused:
-            self.say(f"That is not the answer of this login ({refused.error_description}). Paste the whole address.")
+            self.say(f"That is not the answer of this login ({refused.error_description}).{advice}")
             return None
 
 

@@ -12,6 +12,9 @@ from proofkey.possession import HolderKey
 from proofkey.protocol.dpop import access_token_hash
 from proofkey.protocol.records import seconds
 
+ALG = "ES256"
+"""What proofs are signed by."""
+
 
 class DpopKey:
     """A P-256 key that a client's tokens are bound to. Keep it as carefully as a refresh token.

@@ -66,6 +66,11 @@ class Registration:
     id_token_signed_response_alg: str | None = None
 
 
+def public_registration(client_id: str, redirect_uri: str, client_secret: str | None) -> Registration:
+    """Of a program that can keep no secret; one that it was given all the same goes into the form, beside the client_id."""
+    return Registration(client_id, redirect_uri, client_secret=client_secret, authentication="client_secret_post")
+
+
 class ResponseRefused(Refusal):
     """An answer that must not be believed, or is none: the client stops here. `reason` is its slug in the manual.
 

@@ -28,7 +28,8 @@ _EXPECTED = ("jwks_uri", "userinfo_endpoint", "end_session_endpoint", "revocatio
 class ServerMetadata:
     """An issuer, where its endpoints are (None: it has none), and whether its answers name it (RFC 9207 §3).
 
-    `scopes_supported` is empty where it lists none; it need not list all (RFC 8414 §2).
+    `scopes_supported` is empty where it lists none; it need not list all (RFC 8414 §2). Of what algorithms its proofs of
+    possession may be, it says in `dpop_signing_alg_values_supported`, which is empty where it binds no tokens (RFC 9449 §5.1).
 
     >>> METADATA.issuer == ISSUER, METADATA.names_itself
     (True, True)
@@ -46,6 +47,7 @@ class ServerMetadata:
     registration_endpoint: str | None
     names_itself: bool
     scopes_supported: frozenset[str] = frozenset()
+    dpop_signing_alg_values_supported: frozenset[str] = frozenset()
 
 
 def metadata_requests(issuer: str) -> tuple[HttpRequest, HttpRequest]:
@@ -85,7 +87,8 @@ def read_metadata(status: int, body: bytes, *, expected_issuer: str, s256_announ
     return ServerMetadata(
         issuer=expected_issuer,
         names_itself=metadata.get("authorization_response_iss_parameter_supported") is True,
-        scopes_supported=_read_scopes(metadata.get("scopes_supported")),
+        scopes_supported=_read_texts(metadata.get("scopes_supported")),
+        dpop_signing_alg_values_supported=_read_texts(metadata.get("dpop_signing_alg_values_supported")),
         **_read_endpoints(metadata, expected_issuer),
     )
 
@@ -127,8 +130,8 @@ def _is_of(document: Mapping[str, Any], issuer: str) -> bool:
     return document.get("issuer") == issuer
 
 
-def _read_scopes(scopes: object) -> frozenset[str]:
-    return frozenset(scope for scope in scopes if isinstance(scope, str)) if isinstance(scopes, list) else frozenset()
+def _read_texts(told: object) -> frozenset[str]:
+    return frozenset(text for text in told if isinstance(text, str)) if isinstance(told, list) else frozenset()
 
 
 def _read_endpoints(metadata: Mapping[str, Any], issuer: str) -> dict[str, Any]:

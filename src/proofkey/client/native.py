@@ -26,15 +26,16 @@ from proofkey.client.answer import AnswerWait, Arrival, Browser, Say, called_off
 from proofkey.client.browser import find_obstacle, open_browser
 from proofkey.client.conversation import Conversation
 from proofkey.client.device import AskAgain, DeviceAuthorization, ask_device, begin_device, pause_after
+from proofkey.client.dpop import ALG as DPOP_ALG
 from proofkey.client.dpop import DpopKey
 from proofkey.client.http import Network
 from proofkey.client.issuer import Issuer, SignedIn
 from proofkey.client.leeway import LEEWAY_FOR
 from proofkey.client.loopback import LoopbackListener, has_port, is_loopback_redirect_uri, with_port
-from proofkey.client.messages import Registration
+from proofkey.client.messages import Registration, ResponseRefused, public_registration
 from proofkey.client.refused import LoginAbandoned
 from proofkey.client.sign_in import SignIn, renewed_by
-from proofkey.client.terminal import is_person_there
+from proofkey.client.terminal import is_person_there, is_terminal
 from proofkey.client.token_store.contract import StoredSignIn, TokenStore
 from proofkey.client.token_store.own_store import OwnStore
 from proofkey.clock import wall_clock
@@ -68,6 +69,8 @@ class LoginOptions(TypedDict, total=False):
     """Whether the answer may be pasted on stdin; None: where a person sits at a terminal."""
     device: bool
     """Sign in with a code at another device (RFC 8628)."""
+    client_secret: str | None
+    """For issuers that give one to programs which cannot keep it, as Google does (RFC 8252 §8.5); sent in the form."""
     dpop: bool
     """Bind the tokens to a new key, which is kept with them (RFC 9449)."""
     extra: Mapping[str, str]
@@ -133,6 +136,7 @@ class _Login:
     browser: Browser | None = open_browser
     paste: bool | None = None
     device: bool = False
+    client_secret: str | None = None
     dpop: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
     patience_for: int = 10 * MINUTE
@@ -175,9 +179,10 @@ class _Login:
         listener = self._listen()
         with listener or nullcontext():
             redirect_uri = listener.redirect_uri if listener else (*self._addresses(), self.redirect_uri)[0]
-            registration = Registration(self.client_id, redirect_uri)
-            issuer = self._issuer(registration, dpop_key)
+            issuer = self._issuer(public_registration(self.client_id, redirect_uri, self.client_secret), dpop_key)
             metadata = network.run(issuer.discover())
+            if self.dpop and DPOP_ALG not in metadata.dpop_signing_alg_values_supported:
+                raise ResponseRefused("dpop_not_served", "The issuer does not bind tokens to keys: sign in without")
             if self.only_supported and metadata.scopes_supported:
                 listed = [scope for scope in self.scope.split() if scope in metadata.scopes_supported]
                 self.scope = " ".join(listed) or self.scope
@@ -224,18 +229,29 @@ class _Login:
         reads_paste: bool,
     ) -> SignedIn:
         if listener is None and not reads_paste and self.browser in (None, open_browser):
+            if self.redirect_uri.startswith("http://localhost") and not has_port(self.redirect_uri):
+                raise LoginAbandoned(
+                    "redirect_uri_without_port", "On localhost, redirect_uri has to name its port; 127.0.0.1 need not"
+                )
             raise LoginAbandoned(
                 "login_without_way_back",
                 "The answer can neither be waited for nor pasted: choose another port, or paste on stdin",
                 detail="".join(f"taken: {address}\n" for address in self._addresses()).rstrip(),
             )
         pending = network.run(issuer.begin(scope=self.scope, resource=self.resource, extra=self._extra()))
+        self._say_until_when(self.patience_for)
         self.say(_invitation(pending.url, obstacle, is_opened=self.browser is not None, reads_paste=reads_paste))
         browser = None if obstacle else self.browser
         wait = AnswerWait(pending, listener, browser, reads_paste, self.say, self._arrivals)
         callback = wait.wait(self.patience_for)
         max_age = int(self.extra["max_age"]) if "max_age" in self.extra else None
         return network.run(issuer.redeem(callback, max_age=max_age))
+
+    def _say_until_when(self, patience_for: int) -> None:
+        """To a person at a terminal, whom nothing else tells that this is a wait."""
+        if self.say is _say_on_stderr and is_terminal(sys.stderr):
+            until = time.strftime("%H:%M", time.localtime(time.time() + patience_for / SECOND))
+            self.say(f"\nWaiting until {until}; Ctrl-C ends it.")
 
     def _extra(self) -> Mapping[str, str]:
         """Where offline_access is asked for, consent has to be (OpenID Connect Core §11)."""
@@ -244,6 +260,7 @@ class _Login:
 
     def _sign_in_by_device(self, network: Network, issuer: Issuer) -> SignedIn:
         authorization = network.run(begin_device(issuer, scope=self.scope, resource=self.resource))
+        self._say_until_when(min(self.patience_for, authorization.expires_for))
         self.say(_device_invitation(authorization))
         interval_for, lost = authorization.interval_for, 0
         deadline = time.monotonic() + min(self.patience_for, authorization.expires_for) / SECOND
@@ -281,6 +298,7 @@ class _Login:
             access_token_until=None,
             refresh_token=None,
             signed_in_at=now,
+            client_secret=self.client_secret,
             dpop_key=None if dpop_key is None else dpop_key.to_bytes(),
             ca_file=None if self.ca_file is None else str(self.ca_file.absolute()),
         )

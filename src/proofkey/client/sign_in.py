@@ -72,7 +72,7 @@ class SignIn:
         self._store = store
         self._clock = clock
         self._leeway_for = leeway_for
-        self._known_issuer: tuple[bytes | None, Issuer] | None = None
+        self._known_issuer: tuple[object, Issuer] | None = None
 
     def __repr__(self) -> str:
         """Whose sign-in it is, and no token."""
@@ -238,10 +238,11 @@ class SignIn:
     def _issuer(self, kept: StoredSignIn) -> Issuer:
         """The issuer, whose metadata and keys are remembered from one renewal to the next."""
         from proofkey.client.issuer import Issuer
-        from proofkey.client.messages import Registration
+        from proofkey.client.messages import public_registration
 
-        if self._known_issuer is None or self._known_issuer[0] != kept.dpop_key:
-            registration = Registration(kept.client_id, "")
+        known_by = kept.dpop_key, kept.client_secret
+        if self._known_issuer is None or self._known_issuer[0] != known_by:
+            registration = public_registration(kept.client_id, "", kept.client_secret)
             issuer = Issuer(
                 kept.issuer,
                 registration,
@@ -249,13 +250,13 @@ class SignIn:
                 leeway_for=self._leeway_for,
                 s256_announced=False,
             )
-            self._known_issuer = kept.dpop_key, issuer
+            self._known_issuer = known_by, issuer
         return self._known_issuer[1]
 
 
 def _audiences_of(token: str) -> tuple[str, ...]:
     """`aud` of a JWT, which is a string or a list of them (RFC 7519 §4.1.3)."""
-    with suppress(ValueError, IndexError, AttributeError):
+    with suppress(ValueError, IndexError, AttributeError, RecursionError):
         audience = json.loads(decode_base64url(token.split(".")[1])).get("aud")
         return tuple(one for one in read_audiences(audience) if isinstance(one, str))
     return ()

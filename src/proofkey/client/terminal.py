@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TextIO
 
 _LONGEST = 65_536
 _LOOK_AGAIN = 0.1
@@ -25,6 +25,14 @@ def is_person_there() -> bool:
         descriptor = sys.stdin.fileno()
         return os.isatty(descriptor) and (os.name == "nt" or os.tcgetpgrp(descriptor) == os.getpgrp())
     except (AttributeError, OSError, ValueError):  # no stdin, a closed one, or none that is a file
+        return False
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody reads *stream* at a terminal."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
         return False
 
 

@@ -27,7 +27,7 @@ class StoredSignIn:
 
     The access token came at `access_token_at`; `access_token_until` is None where the issuer did not say. `claims` are those
     of the ID token, None where there was none; `dpop_key` is the private key the tokens are bound to, as
-    `DpopKey.to_bytes` gives it.
+    `DpopKey.to_bytes` gives it; `client_secret` is one that every copy of the program has (RFC 8252 §8.5).
 
     >>> kept = StoredSignIn(ISSUER, CLIENT_ID, "openid", None, {"sub": "alice"}, "Bearer", "at", NOW + 300_000, "rt", NOW)
     >>> "rt" in repr(kept)
@@ -47,6 +47,7 @@ class StoredSignIn:
     access_token_at: int = 0
     dpop_key: bytes | None = field(default=None, repr=False)
     ca_file: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
 
 
 class TokenStore(Protocol):
