@@ -92,6 +92,24 @@ def test_one_object_of_the_answer(signed_in: CommandLine, notes: str) -> None:
     assert "notes" in told["body"]
 
 
+def test_our_own_options_never_become_addresses(signed_in: CommandLine, elsewhere: Elsewhere, notes: str) -> None:
+    proxy = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"), elsewhere.url)
+    status, out, err = signed_in.run("curl", "--json", notes, "--", **proxy)
+    assert (0, 200, []) == (status, json.loads(out)["status"], elsewhere.seen), err
+
+
+@pytest.mark.parametrize("body", ["[" * 200_000, '{"b":1e999}', "NaN"])
+def test_what_would_be_no_json_again_is_text(signed_in: CommandLine, elsewhere: Elsewhere, body: str) -> None:
+    elsewhere.body = body.encode()
+    status, out, err = signed_in.run("curl", "--json", "--allow-origin", elsewhere.url, elsewhere.url)
+    assert (0, body) == (status, json.loads(out)["body"]), err
+
+
+def test_one_object_is_of_one_address(signed_in: CommandLine, notes: str) -> None:
+    status, out, err = signed_in.run("curl", "--json", notes, notes)
+    assert (2, "") == (status, out), err
+
+
 def test_no_answer_commands_the_terminal(signed_in: CommandLine, elsewhere: Elsewhere) -> None:
     elsewhere.body = "\x1b[2J\x9b2J\u202e".encode()
     _, out, _ = signed_in.run("curl", "--json", "--allow-origin", elsewhere.url, elsewhere.url)
@@ -217,6 +235,8 @@ def test_the_account_s_curlrc_brings_the_token_nowhere(
         ["--libcurl", "{folder}/kept"],
         ["--trace", "{folder}/kept"],
         ["--trace-ascii", "{folder}/kept"],
+        ["-v", "--stderr", "{folder}/kept"],
+        ["--request-target", "{elsewhere}"],
     ],
 )
 def test_no_option_brings_the_token_to_another_host_or_into_a_file(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from tests.command import run
+from tests.dev_server import PROOFKEY
 
 
 def test_a_bare_command_shows_what_there_is() -> None:
@@ -13,6 +17,16 @@ def test_a_bare_command_shows_what_there_is() -> None:
     assert (2, "", "error: usage: a command is needed [usage]") == (status, out, lines[-1])
     commands = ["apply", "curl", "dev", "flow", "login", "logout", "serve", "token", "whoami"]
     assert commands == [line.split()[0] for line in lines[-1 - len(commands) : -1]]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["login", "--help"]])
+def test_where_nothing_can_be_written_it_is_said(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([PROOFKEY, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert 1 == done.returncode
+    assert [
+        "error: failed: nothing can be written: No space left on device [output_unwritable]"
+    ] == done.stderr.splitlines()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import pytest
 
 from proofkey.client import MemoryStore, OwnStore, SealedFileStore, StoredSignIn, StoreRefused, TokenStore
 from proofkey.client.lock import hold_lock
+from proofkey.client.private_file import make_private_directory, write_private
 from proofkey.client.token_store.contract import slot_of
 
 NOON = 1_795_262_400_000
@@ -140,6 +141,30 @@ def test_a_lost_key_file_is_refused(tmp_path: Path) -> None:
     files(tmp_path).save(SIGN_IN)
     (tmp_path / "proofkey" / "key").unlink()
     assert "store_key_wrong" == reason(files(tmp_path))
+
+
+@pytest.mark.parametrize("left", [b"", b"a", b"k" * 42, b"k" * 44, b"k" * 42 + b"\n", b"\x00" * 43])
+def test_a_key_file_that_was_emptied_or_cut_seals_nothing(tmp_path: Path, left: bytes) -> None:
+    store = files(tmp_path)
+    store.save(SIGN_IN)
+    key, before = tmp_path / "proofkey" / "key", sealed_file(tmp_path).read_bytes()
+    key.write_bytes(left)
+    assert "store_key_cut" == reason(store)
+    with pytest.raises(StoreRefused, match="store_key_cut"):
+        store.save(SIGN_IN)
+    assert before == sealed_file(tmp_path).read_bytes()
+    key.unlink()
+    store.save(SIGN_IN)
+    assert SIGN_IN == store.load(ISSUER, CLIENT)
+
+
+@pytest.mark.parametrize("left", ["", "[", "[]", '["https://issuer.example"]'])
+def test_a_marker_of_the_keyring_that_was_cut_is_said(tmp_path: Path, left: str) -> None:
+    store = OwnStore({"XDG_STATE_HOME": str(tmp_path)})
+    make_private_directory(tmp_path / "proofkey")
+    write_private(tmp_path / "proofkey" / f"{slot_of(ISSUER, CLIENT)}.keyring", left.encode(), name="x")
+    with pytest.raises(StoreRefused, match="store_marker_unreadable"):
+        store.find_all()
 
 
 def test_a_brought_key_leaves_none_on_the_disk(tmp_path: Path) -> None:

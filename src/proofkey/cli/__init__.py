@@ -5,6 +5,8 @@ Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 not signed in, 130 in
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -29,6 +31,10 @@ COMMANDS = {
     "whoami": "proofkey.cli.whoami",
 }
 """Command → the module that has it under the same name. Importing all of them would make each start slow."""
+
+
+_UNWRITABLE = {errno.ENOSPC, errno.EPIPE}
+"""Where stdout goes is full, or gone."""
 
 
 class _Commands(click.Group):
@@ -76,8 +82,7 @@ class _Commands(click.Group):
             print(_without(missing), file=sys.stderr)
             return 1
         except Exception as bug:
-            traceback.print_exception(bug)
-            return _last_words("failed", f"something unexpected happened: {type(bug).__name__}", "unexpected", 1)
+            return _say_bug(bug)
         return status if isinstance(status, int) else 0
 
 
@@ -111,6 +116,14 @@ def _show_usage(wrong: click.UsageError) -> None:
     """How the command is called; what was wrong about it stands in the last line alone."""
     if wrong.ctx is not None:
         click.echo(f"{wrong.ctx.get_usage()}\nTry '{wrong.ctx.command_path} --help' for help.", err=True)
+
+
+def _say_bug(bug: Exception) -> int:
+    if isinstance(bug, OSError) and bug.errno in _UNWRITABLE:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written is nobody's
+        return _last_words("failed", f"nothing can be written: {bug.strerror}", "output_unwritable", 1)
+    traceback.print_exception(bug)
+    return _last_words("failed", f"something unexpected happened: {type(bug).__name__}", "unexpected", 1)
 
 
 def _last_words(code: str, text: str, slug: str, status: int) -> int:

@@ -56,6 +56,8 @@ def curl(
     if program is None:
         raise CommandRefused("failed", "curl is not installed", "curl_missing")
     request = read_request(arguments, ask_curl(program))
+    if as_json and len(request.urls) > 1:
+        raise click.UsageError("--json is of one address: call them one by one.")
     with refusals_in_words():
         sign_in = read_sign_in(issuer, client_id)
         token = sign_in.access_token()
@@ -135,16 +137,25 @@ def _run_for_json(program: str, arguments: Sequence[str], config: bytes) -> int:
     with tempfile.TemporaryDirectory() as folder:
         body = Path(folder) / "body"
         quiet = ["--silent", "--show-error", "--output", str(body), "--write-out", "%{json}"]
-        status, written = _run(program, [*arguments, *quiet], config, stdout=subprocess.PIPE)
-        told = json.loads(written) if written else {}
+        # ours come first: behind a `--` they would be addresses, which nobody checked
+        status, written = _run(program, [*quiet, *arguments], config, stdout=subprocess.PIPE)
         text = body.read_text(encoding="utf-8", errors="replace") if body.exists() else ""
-    content: Any = text
-    with suppress(ValueError):
-        content = json.loads(text)
+    read = _read_json(written.decode("utf-8", "replace"))
+    told = read if isinstance(read, dict) else {}
     shown = {
         "status": told.get("http_code"),
         "content_type": told.get("content_type"),
         "url": told.get("url_effective"),
     }
-    click.echo(to_json({**shown, "body": content}))
+    click.echo(to_json({**shown, "body": _read_json(text)}))
     return status
+
+
+def _read_json(text: str) -> Any:
+    """What *text* says in JSON; *text* itself where it is none, or would be none again: too deep, a number without end."""
+    try:
+        content = json.loads(text)
+        json.dumps(content, allow_nan=False)
+    except (ValueError, RecursionError):
+        return text
+    return content

@@ -1,8 +1,8 @@
 """What curl's arguments ask for: which addresses, by which method. curl itself says which of its options take a value.
 
 1. An option that curl's help does not list, or writes shorter, is refused: nobody could say what the rest means.
-2. Options that name addresses where they cannot be seen, connect to another host than the address names, send
-   credentials on, or write them to a file, are refused; those that name proxies are for https alone.
+2. Options that name addresses where they cannot be seen, connect to another host than the address names, ask it for
+   another's, send credentials on, or write them to a file, are refused; those that name proxies are for https alone.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from proofkey.client.token_store.own_store import without_token_key
 _OPTION = re.compile(r"^\s*(?:-(?P<letter>\S), )?\s*--(?P<name>[\w.-]+)(?P<value> [<\[])?", re.MULTILINE)
 _FORBIDDEN = re.compile(
     "config|next|location-trusted|variable|url-query|expand-.*"
-    "|connect-to|resolve|unix-socket|abstract-unix-socket"
-    "|libcurl|trace.*"
+    "|connect-to|resolve|unix-socket|abstract-unix-socket|request-target"
+    "|libcurl|trace.*|stderr"
 )
 _FOR_HTTPS = re.compile("proxy|proxy1.0|preproxy|noproxy|socks[45].*|doh-url|dns-servers")
 """Plain http stays on this machine: an option that brings it to another is refused."""

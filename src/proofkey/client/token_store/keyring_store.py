@@ -84,8 +84,8 @@ class KeyringStore:
 
     def find_all(self) -> Sequence[tuple[str, str]]:
         """Issuer and client of each sign-in that is kept."""
-        markers = sorted(self._directory.glob(f"*{_SUFFIX}"))
-        return tuple(msgspec.json.decode(read_private(path) or b"[]", type=tuple[str, str]) for path in markers)
+        found = (_read_marker(path) for path in sorted(self._directory.glob(f"*{_SUFFIX}")))
+        return tuple(names for names in found if names is not None)
 
     def lock(self, issuer: str, client_id: str) -> AbstractContextManager[object]:
         """Be alone with one sign-in, among all processes that use this directory."""
@@ -109,6 +109,19 @@ class KeyringStore:
             raise KeyringUnreachable(
                 "keyring_unreachable", "The keyring that keeps the sign-in does not open", detail=str(failure)
             ) from failure
+
+
+def _read_marker(path: Path) -> tuple[str, str] | None:
+    """Issuer and client; None where somebody removed it a moment ago."""
+    marker = read_private(path)
+    try:
+        return None if marker is None else msgspec.json.decode(marker, type=tuple[str, str])
+    except msgspec.MsgspecError:
+        raise StoreRefused(
+            "store_marker_unreadable",
+            "The marker of a sign-in in the keyring is empty or cut short: remove it, and sign in again",
+            parameters=[str(path)],
+        ) from None
 
 
 def _read(keyring: KeyringBackend, name: str) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ from proofkey.seal import Seal, SealBroken
 
 _PURPOSE = "proofkey client sign-in"
 _SHORTEST_KEY = 43
+_KEY = re.compile(rb"[A-Za-z0-9_-]{43}")
+"""What `_make_key` makes: of an emptied file, or one that was cut, everybody knows what it seals under."""
 _SUFFIX = ".sealed"
 
 
@@ -116,8 +119,15 @@ class SealedFileStore:
         return msgspec.msgpack.decode(opened, type=bytes)
 
     def _read_key(self) -> str | None:
-        kept = read_private(self._directory / "key")
-        return None if kept is None else kept.decode("ascii", "replace")
+        path = self._directory / "key"
+        kept = read_private(path)
+        if kept is not None and not _KEY.fullmatch(kept):
+            raise StoreRefused(
+                "store_key_cut",
+                "The key of the sign-ins is none any more: bring it back, or remove it and sign in again",
+                parameters=[str(path)],
+            )
+        return None if kept is None else kept.decode("ascii")
 
     def _make_key(self) -> str:
         """The key beside the files; the first process that needs one makes it."""
