@@ -220,6 +220,16 @@ async def test_without_javascript_it_says_what_is_missing(browser: Browser, dev:
         assert 0 == await page.locator("button:visible, a:visible, main:visible").count()
 
 
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+async def test_the_thief_s_address_is_one_column(browser: Browser, dev: DevServer, width: int) -> None:
+    async with window(browser, width=width) as context:
+        page = await context.new_page()
+        await page.goto(f"{dev.told['playground']}/thief?code=c")
+        await expect(page.locator("#arrived")).to_have_text("It brought: code.")
+        lefts = await page.eval_on_selector_all("main > *", "all => all.map(one => one.getBoundingClientRect().left)")
+        assert 1 == len(set(lefts))
+
+
 async def test_the_sample_app_leads_there_and_back(browser: Browser, dev: DevServer) -> None:
     async with window(browser) as context:
         page = await context.new_page()

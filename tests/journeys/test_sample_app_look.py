@@ -75,7 +75,7 @@ async def test_axe_finds_nothing_and_everything_to_press_is_large_enough(browser
             assert [] == [contrast for contrast in contrasts if contrast < 3]
             assert 3 == len(contrasts)
         sizes = await app.page.eval_on_selector_all(
-            "#signed-in button, summary", "all => all.map(one => one.getBoundingClientRect().height)"
+            "#signed-in button, summary, a", "all => all.map(one => one.getBoundingClientRect().height)"
         )
         assert [] == [size for size in sizes if size < 44]
 

@@ -69,6 +69,10 @@ async def test_the_manual_s_five_lines_run_as_written(browser: Browser, setting:
         assert ["Bearer"] == [each.partition(" ")[0] for each in setting.api.seen]
 
 
+FILLED = """all => all.filter(one => one.checkVisibility())
+    .map(one => getComputedStyle(one).backgroundColor !== "rgba(0, 0, 0, 0)")"""
+
+
 @pytest.mark.parametrize("name", ["spa-plain", "spa-react", "spa-vue"])
 async def test_an_example_signs_in_calls_the_api_outlives_a_reload_and_signs_out(
     browser: Browser, setting: Setting, tmp_path: Path, name: str
@@ -86,6 +90,7 @@ async def test_an_example_signs_in_calls_the_api_outlives_a_reload_and_signs_out
         await press(page, "Call the API")
         await expect(page.locator("pre")).to_have_text('{"path":"/notes","method":"GET"}')
         assert ([], "rgb(18, 21, 29)") == await looks_of(page)
+        assert [True, False] == await page.eval_on_selector_all("button", FILLED)
         await page.reload()
         await says(page, "Hello Alice Adler")
         await press(page, "Sign out")

@@ -40,7 +40,9 @@ _HEADERS = (
 )
 
 
-_DONE = render_page("Done here", "You can close this page and go back to the program that sent you.", went_well=True)
+_DONE = render_page(
+    "Done here", "You can close this page. The program that sent you says whether you are signed in.", went_well=True
+)
 _NOT_OURS = render_page("Not this login", "This answer belongs to another login. The program still waits for its own.")
 _WHY: dict[Meaning, str] = {
     "declined": "The sign-in was declined, so the program was given nothing.",

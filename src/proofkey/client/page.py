@@ -40,8 +40,8 @@ a:hover { background: var(--hover); }
 a:focus-visible { outline: 3px solid var(--ring); outline-offset: 2px; }
 .support { margin-top: 2rem; padding-top: 1rem; border-top: 1px solid var(--line); font-size: .875rem; }
 code {
-  display: block; color: var(--ink);
-  font: .8125rem/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, "Noto Sans Mono", monospace;
+  padding: .125rem .5rem; border: 1px solid var(--line); border-radius: .375rem; background: var(--paper); color: var(--ink);
+  font: .8125rem/1.9 ui-monospace, SFMono-Regular, Menlo, Consolas, "Noto Sans Mono", monospace;
 }
 @media (min-width: 40rem) {
   body { padding-bottom: 14vh; }
@@ -65,7 +65,7 @@ def render_page(
 ) -> bytes:
     """The page as UTF-8. *onward* is an address and its words; *support* is what to read out to whoever helps."""
     link = "" if onward is None else f'<a href="{escape(onward[0])}">{escape(onward[1])}</a>'
-    small = f'<p class="support">For support: <code translate="no">{escape(support)}</code></p>' if support else ""
+    small = f'<p class="support">For support: {_with_slug(support)}</p>' if support else ""
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -82,3 +82,9 @@ def render_page(
 </main>
 </html>
 """.encode()
+
+
+def _with_slug(support: str) -> str:
+    """Words as words, and the slug that ends them set apart, as on the issuer's pages."""
+    words, bracket, slug = support.rpartition("[")
+    return f'{escape(words)}<code translate="no">[{escape(slug)}</code>' if bracket else escape(support)

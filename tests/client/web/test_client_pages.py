@@ -227,3 +227,9 @@ async def test_a_person_gets_a_page_and_a_script_json_while_sessions_cannot_be_l
         "does not work right now</h1>" in page.text,
     )
     assert (503, "temporarily_unavailable") == (told.status_code, told.json()["error"])
+
+
+def test_only_the_slug_is_set_apart_in_what_to_read_out() -> None:
+    told = render_page("No", "Why.", support="Not <trusted> [certificate_not_trusted]").decode()
+    assert 'For support: Not &lt;trusted&gt; <code translate="no">[certificate_not_trusted]</code></p>' in told
+    assert "For support: nothing known</p>" in render_page("No", "Why.", support="nothing known").decode()
