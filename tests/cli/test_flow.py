@@ -230,7 +230,7 @@ def test_a_local_authority_is_trusted_when_it_is_named(start_dev: StartDev) -> N
     without = Flow(server.issuer, ["--client-id", "native", "--no-browser"])
     status, _, err = without.end()
     origin = server.issuer.removesuffix("/demo/main")
-    words = f"The certificate is not trusted (name its authority with --ca-file): {origin}"
+    words = f"The certificate is not trusted (name its authority: --ca-file, in Python ca_file): {origin}"
     assert (1, f"error: invalid_response: {words} [certificate_not_trusted]") == (status, last_line(err))
     assert Path(ca_file).is_file()
 

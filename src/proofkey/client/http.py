@@ -176,7 +176,7 @@ def _no_answer(url: str, failure: Exception) -> NoAnswer:
     if "CERTIFICATE_VERIFY_FAILED" in str(failure):
         return NoAnswer(
             "certificate_not_trusted",
-            "The certificate is not trusted (name its authority with --ca-file)",
+            "The certificate is not trusted (name its authority: --ca-file, in Python ca_file)",
             parameters=[address],
             detail=detail,
         )
