@@ -72,7 +72,12 @@ def read_metadata(status: int, body: bytes, *, expected_issuer: str, s256_announ
     True
     """
     if status != 200:
-        raise ResponseRefused("metadata_not_found", "The issuer has no metadata at its well-known address")
+        raise ResponseRefused(
+            "metadata_not_found",
+            "The issuer has no metadata at its well-known address",
+            parameters=metadata_addresses(expected_issuer),
+            detail=f"status {status}",
+        )
     metadata = read_object(status, body)
     named = metadata.get("issuer")
     if named != expected_issuer:

@@ -188,7 +188,7 @@ async def test_a_wrong_client_secret_is_the_application_s_fault_not_the_person_s
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/nobody", "metadata_not_found The issuer has no metadata at its well-known address"),
+        ("/nobody", "metadata_not_found The issuer has no metadata at its well-known address: {0}, {1} (status 404)"),
         (
             "/",
             "metadata_issuer_differs The metadata are of another issuer, compared to the byte: asked for {2}, it names",

@@ -153,9 +153,9 @@ async def test_what_a_browser_that_left_had_sent_is_let_go_of_as_well(
 async def test_who_left_while_waiting_for_a_turn_takes_none(
     app: SignIn, alice: WebBrowser, endless: EndlessApi
 ) -> None:
-    streams = [Leaving(app, alice, "/api/stream") for _ in range(16)]
+    streams = [Leaving(app, alice, "/api/silent") for _ in range(16)]
     await until(lambda: endless.open == 16)
-    waiting = Leaving(app, alice, "/api/stream")
+    waiting = Leaving(app, alice, "/api/silent")
     await until(lambda: waiting.asked_after == 1)
     await waiting.leave()
     for stream in streams:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest_asyncio
 
 from proofkey.client.web import Api, SignIn
 from proofkey.client.web.message import FORM
+from proofkey.client.web.turns import ApiUnreachable, Turns
 from tests.client.web.browser import WebBrowser
 from tests.client.web.sample_api import Reply, SampleApi, sample_api
 from tests.client.web.test_proxy import csrf
@@ -98,7 +100,7 @@ async def test_who_has_too_many_requests_under_way_is_told_so(patient: SignIn, n
         [stored] = opened.site.store._sessions.values()  # type: ignore[attr-defined]
         async with asyncio.timeout(PATIENCE), AsyncExitStack() as held:
             for _ in range(16):
-                await held.enter_async_context(opened.upstreams["/hasty"]._turn(stored.subject_key))
+                await held.enter_async_context(opened.upstreams["/hasty"]._turns.turn(stored.subject_key, within=1))
             answer = await alice.fetch("GET", "/hasty/notes")
     assert (503, "5", True) == (answer.status_code, answer.headers["retry-after"], "[api_turn_awaited]" in answer.text)
 
@@ -127,3 +129,87 @@ async def test_a_form_that_does_not_go_on_is_not_waited_for(patient: SignIn, mon
         scope = asked(nobody, "POST", "/auth/backchannel-logout", **{"content-type": FORM})
         await asyncio.wait_for(patient(scope, pending, send), PATIENCE)
     assert (400, True) == (told[0]["status"], b"[logout_token_missing]" in told[1]["body"])
+
+
+async def test_a_person_has_no_more_than_is_left_for_the_others() -> None:
+    turns = Turns(40)
+    async with asyncio.timeout(PATIENCE), AsyncExitStack() as held:
+        had: Counter[int] = Counter()
+        for person in [*range(3)] * 20:
+            with suppress(ApiUnreachable):
+                await held.enter_async_context(turns.turn(bytes([person]), within=0))
+                had[person] += 1
+        assert {0: 10, 1: 10, 2: 10} == had
+        await held.enter_async_context(turns.turn(b"somebody else", within=0))
+
+
+async def test_those_who_wait_come_one_after_the_other() -> None:
+    turns, came = Turns(2), []
+
+    async def ask(person: bytes) -> None:
+        async with turns.turn(person, within=PATIENCE):
+            came.append(person)
+            await asyncio.sleep(0)
+
+    async with turns.turn(b"x", within=1), turns.turn(b"y", within=1):
+        asking = [asyncio.create_task(ask(person)) for person in (b"a", b"a", b"a", b"b", b"c")]
+        await asyncio.sleep(0.01)
+        called_off = asyncio.create_task(ask(b"d"))
+        await asyncio.sleep(0)
+        called_off.cancel()
+        assert [] == came
+    await asyncio.gather(*asking)
+    assert ([b"a", b"b", b"c"], 5) == (came[:3], len(came))
+    async with turns.turn(b"x", within=1), turns.turn(b"y", within=1):
+        assert ({}, 0) == (turns._waiting, turns._free), "nothing was lost"
+
+
+async def test_a_turn_that_is_called_off_as_it_comes_is_not_lost() -> None:
+    turns = Turns(2)
+
+    async def ask() -> None:
+        async with turns.turn(b"a", within=PATIENCE):
+            await pending()
+
+    async with AsyncExitStack() as held:
+        for person in (b"x", b"y"):
+            await held.enter_async_context(turns.turn(person, within=1))
+        asking = asyncio.create_task(ask())
+        await asyncio.sleep(0.01)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert (2, 0, {}) == (turns._free, turns._held.total(), turns._waiting)
+
+
+async def cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_event_streams_leave_connections_to_others(web_dev: DevServer, notes: SampleApi) -> None:
+    api = Api(url=notes.url, resource="http://127.0.0.1:1", max_connections=20)
+    app = sign_in_at(web_dev, apis={"/api": api})
+    async with browser_of(app) as alice, browser_of(app, username="bob") as bob, AsyncExitStack() as held:
+        for browser, streams in ((alice, (8,)), (bob, (8, 1, 1, 2))):
+            await browser.sign_in()
+            notes.reply = lambda _sent: Reply(headers=[("content-type", "text/Event-Stream;charset=utf-8")])
+            answers = [asyncio.create_task(unread(app, browser, "/api/stream")) for _ in range(streams[-1])]
+            while len(notes.sent) < sum(streams):
+                await asyncio.sleep(0.01)
+            held.push_async_callback(cancelled, answers)
+            refused = await browser.fetch("GET", "/api/stream")
+            notes.reply = lambda _sent: Reply()
+            answer = await browser.fetch("GET", "/api/notes")
+            assert (503, "5", True) == (
+                refused.status_code,
+                refused.headers["retry-after"],
+                "[api_streams_taken]" in refused.text,
+            )
+            assert 200 == answer.status_code
+    await app.close()
+
+
+def test_an_api_has_connections_for_streams_and_for_requests() -> None:
+    with pytest.raises(ValueError, match="max_connections"):
+        Api(url="https://api.example", max_connections=1)

@@ -15,7 +15,8 @@ MEBIBYTE = 1_048_576
 class Api:
     """Where an API is, and which access token it takes (RFC 8707): by default the one of the sign-in, if that is for its origin.
 
-    *max_request* and *max_response* are bytes, *timeout_for* is milliseconds without a sign of life. Cookies that the API
+    *max_request* and *max_response* are bytes, *timeout_for* is milliseconds without a sign of life, *max_connections* counts
+    those of one process; half of them may be event streams. Cookies that the API
     sets are dropped unless *set_cookie*, and of its headers those come back that an API usually sends, with *answer_headers*
     others of your own. Plain http is for this machine and, with *inside*, for a network of your own.
 
@@ -30,6 +31,7 @@ class Api:
     max_request: int = 10 * MEBIBYTE
     max_response: int = 100 * MEBIBYTE
     timeout_for: int = 30 * SECOND
+    max_connections: int = 100
     set_cookie: bool = False
     inside: bool = False
     answer_headers: tuple[str, ...] = ()
@@ -41,6 +43,8 @@ class Api:
         safe = is_safe_address(self.url) or (self.inside and parts.scheme == "http" and bool(parts.hostname))
         if not safe or parts.query or parts.fragment or "%" in parts.path or "@" in parts.netloc:
             raise ValueError("url must be https (or http on loopback), without query, fragment or escapes")
+        if self.max_connections < 2:
+            raise ValueError("max_connections must be at least 2")
 
     @property
     def origin(self) -> str:

@@ -1,15 +1,12 @@
 """Sending to an API with the person's access token, and once more where the token or the proof was not good any more.
 
-1. One person has `MOST_AT_ONCE` of an API's connections at most, in however many browsers; who wants more waits.
-2. A token is renewed early only where the API calls it `invalid_token`, and not again for a minute where that did not help.
+A token is renewed early only where the API calls it `invalid_token`, and not again for a minute where that did not help.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from weakref import WeakValueDictionary
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 import httpx2
 
@@ -19,19 +16,12 @@ from proofkey.client.web.recognise import Recognised
 from proofkey.client.web.refresh import TokenRenewal
 from proofkey.client.web.request_body import RequestBody
 from proofkey.client.web.site import Site
+from proofkey.client.web.turns import ApiUnreachable, Turns
 from proofkey.protocol.challenge import read_errors
 from proofkey.protocol.errors import Refusal
 from proofkey.protocol.records import MINUTE, SECOND
 
-MOST_CONNECTIONS = 100
-MOST_AT_ONCE = 16
 MOST_NOTED = 10_000
-
-
-class ApiUnreachable(Refusal):
-    """The API did not answer."""
-
-    code = "temporarily_unavailable"
 
 
 class Upstream:
@@ -45,10 +35,10 @@ class Upstream:
         self._renewal = renewal
         self._nonce: str | None = None
         self._in_vain: dict[bytes, int] = {}
-        self._turns: WeakValueDictionary[bytes, asyncio.Semaphore] = WeakValueDictionary()
+        self._turns = Turns(api.max_connections)
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(api.timeout_for / SECOND, connect=10),
-            limits=httpx2.Limits(max_connections=MOST_CONNECTIONS),
+            limits=httpx2.Limits(max_connections=api.max_connections),
             follow_redirects=False,
             trust_env=False,
         )
@@ -63,22 +53,14 @@ class Upstream:
         self, site: Site, who: Recognised, method: str, url: str, headers: RawHeaders, body: RequestBody
     ) -> AsyncIterator[httpx2.Response]:
         """The API's answer, still to be read. Raises `ApiUnreachable`, `SessionEnded`, `TokensUnavailable`."""
-        async with self._turn(who.stored.subject_key), self._answer(site, who, method, url, headers, body) as answer:
-            yield answer
-
-    @asynccontextmanager
-    async def _turn(self, subject_key: bytes) -> AsyncIterator[None]:
-        """Rule 1. Raises `ApiUnreachable`."""
-        turns = self._turns.setdefault(subject_key, asyncio.Semaphore(MOST_AT_ONCE))
-        try:
-            async with asyncio.timeout(self.api.timeout_for / SECOND):
-                await turns.acquire()
-        except TimeoutError:
-            raise ApiUnreachable("api_turn_awaited", "Too many of your requests to this API are under way") from None
-        try:
-            yield
-        finally:
-            turns.release()
+        person = who.stored.subject_key
+        async with (
+            self._turns.turn(person, within=self.api.timeout_for / SECOND),
+            self._answer(site, who, method, url, headers, body) as answer,
+        ):
+            is_stream = answer.headers.get("content-type", "").lower().startswith("text/event-stream")
+            with self._turns.stream(person) if is_stream else nullcontext():
+                yield answer
 
     @asynccontextmanager
     async def _answer(
@@ -112,7 +94,7 @@ class Upstream:
         return await self._other_token(site, who, token)
 
     def _note_in_vain(self, key: bytes, now: int) -> None:
-        """Rule 2; the oldest are forgotten first."""
+        """The oldest are forgotten first."""
         self._in_vain.pop(key, None)
         self._in_vain[key] = now
         if len(self._in_vain) > MOST_NOTED:
