@@ -1,12 +1,13 @@
 // The cases that the Python and the TypeScript code both pass.
-import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual, ok, throws } from "node:assert/strict";
 import { test } from "node:test";
 import callback from "../../vectors/callback.json" with { type: "json" };
 import challenge from "../../vectors/challenge.json" with { type: "json" };
 import pkce from "../../vectors/pkce.json" with { type: "json" };
+import tokens from "../../vectors/token_response.json" with { type: "json" };
 import { OAuthError, ProofkeyError } from "../src/errors.js";
 import { challengeFor, mint } from "../src/pkce.js";
-import { challengeParameter, readCallback, stateOf } from "../src/protocol.js";
+import { challengeParameter, readCallback, readTokens, stateOf } from "../src/protocol.js";
 
 interface Reading {
   why: string;
@@ -53,6 +54,13 @@ for (const { why, lines, challenges } of challenge.reading) {
       const [first] = challenges.flatMap(({ parameters }) => (parameters as Record<string, string>)[name] ?? []);
       equal(challengeParameter(lines.join(", "), name), first, name);
     }
+  });
+}
+
+for (const { why, status, body, error } of tokens.reading) {
+  test(`token response: ${why}`, () => {
+    const reading = (): unknown => readTokens({ status, body }, "bearer");
+    error ? throws(reading, { code: error }) : deepEqual(reading(), body);
   });
 }
 

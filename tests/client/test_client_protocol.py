@@ -309,6 +309,7 @@ def test_a_refusal_without_words_gets_some() -> None:
         ({"token_endpoint": None}, "metadata_endpoint_unusable"),
         ({"token_endpoint": "http://login.example/token"}, "metadata_endpoint_unusable"),
         ({"authorization_endpoint": "javascript:alert(1)"}, "metadata_endpoint_unusable"),
+        ({"authorization_endpoint": f"{ISSUER}/oauth2/authorize#end"}, "metadata_endpoint_unusable"),
         ({"userinfo_endpoint": 7}, "metadata_endpoint_unusable"),
     ],
 )

@@ -138,6 +138,12 @@ def test_an_origin_is_one_with_or_without_its_usual_port(me: SignIn) -> None:
     assert request.headers["authorization"].startswith("Bearer ")
 
 
+@pytest.mark.parametrize("claims", ["[" * 200_000, "{", "7", '{"aud": 7}', '{"aud": [{}]}'])
+def test_a_token_that_names_no_api_goes_nowhere_by_itself(me: SignIn, claims: str) -> None:
+    token = f"e30.{urlsafe_b64encode(claims.encode()).decode().rstrip('=')}.s"
+    assert () == SignIn(replace(me._kept, access_token=token), MemoryStore()).audiences
+
+
 def test_without_a_resource_the_token_goes_to_the_api_it_names(me: SignIn, dev: DevServer) -> None:
     assert (None, (dev.told["resource"]["audience"],)) == (me.resource, me.audiences)
     answer = httpx2.get(dev.told["resource"]["url"], auth=me.auth())  # it got there: all it lacks is a scope
