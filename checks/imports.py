@@ -134,6 +134,7 @@ IMPURE_PLACES = (
     "client.lock",
     "client.loopback",
     "client.native",
+    "client.web.store.sqlite",
     "cli",
     "demo",
 )
