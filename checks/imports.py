@@ -129,7 +129,6 @@ IMPURE_PLACES = (
     "guard.introspection",
     "guard.replay",
     "client.answer",
-    "client.http",
     "client.issuer",
     "client.lock",
     "client.loopback",
