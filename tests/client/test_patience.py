@@ -89,6 +89,9 @@ async def test_who_holds_something_meanwhile_hears_of_it_before_another_request_
 
     assert "third" == await ask_patiently(ask, while_waiting=hear)
     assert [1, 2] == heard
+    sent, ask = planned((1, 0, LOST), (2, 0, "second"))
+    assert "second" == await ask_patiently(ask, while_waiting=hear)
+    assert [1, 2] == heard, "nothing was under way"
 
 
 async def test_nothing_goes_on_once_it_is_settled_or_given_up() -> None:
@@ -100,6 +103,37 @@ async def test_nothing_goes_on_once_it_is_settled_or_given_up() -> None:
         await asyncio.wait_for(ask_patiently(ask), 0.05)
     await asyncio.sleep(0)
     assert before == asyncio.all_tasks()
+
+
+async def test_nothing_is_sent_after_a_refusal_however_long_the_other_answer_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "AGAIN_AT", (0.01, 0.05))
+    sent: list[int] = []
+
+    async def ask() -> str:
+        sent.append(len(sent))
+        if len(sent) > 1:
+            raise REFUSED
+        await asyncio.sleep(0.2)
+        return "late"
+
+    assert "late" == await ask_patiently(ask)
+    assert 2 == len(sent)
+
+
+async def test_a_server_that_loses_answers_is_given_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "PAUSE", 0.05)
+    sent_at: list[float] = []
+
+    async def ask() -> str:
+        sent_at.append(asyncio.get_running_loop().time())
+        raise LOST
+
+    with pytest.raises(NoAnswer):
+        await ask_patiently(ask)
+    first, second, third = sent_at
+    assert (True, True) == (second - first > 0.04, third - second > 0.08)
 
 
 def test_no_issuer_s_leeway_is_stretched() -> None:

@@ -170,14 +170,15 @@ def test_an_issuer_that_comes_back_in_a_moment_is_asked_again(behind: Behind) ->
         back.join()
 
 
-def test_the_nonce_of_the_sign_in_outlives_a_renewed_id_token_that_holds_none() -> None:
+def test_nonce_and_moment_of_the_sign_in_outlive_a_renewed_id_token() -> None:
     def claims_after(**renewed: object) -> object:
         tokens = Tokens("at", None, "rt", None, None)
         kept = StoredSignIn("https://issuer.example", "cli", "openid", None, None, "Bearer", "", None, None, NOON)
-        begun = renewed_by(kept, SignedIn(tokens, {"sub": "alice", "nonce": "n", "name": "Alice"}), NOON)
+        begun = renewed_by(kept, SignedIn(tokens, {"sub": "alice", "nonce": "n", "auth_time": 7, "name": "A"}), NOON)
         return renewed_by(begun, SignedIn(tokens, renewed), NOON).claims
 
-    assert {"sub": "alice", "nonce": "n"} == claims_after(sub="alice")
+    assert {"sub": "alice", "nonce": "n", "auth_time": 7} == claims_after(sub="alice")
+    assert {"sub": "alice", "nonce": "n", "auth_time": 7} == claims_after(sub="alice", auth_time=8)
 
 
 def test_a_sign_in_that_the_issuer_ended_is_over_here_too(behind: Behind) -> None:

@@ -231,7 +231,7 @@ class Issuer:
         if self.dpop_key is not None:
             request = _with(request, authorization=f"DPoP {tokens.access_token}")
         response = yield from self._prove(request, access_token=tokens.access_token)
-        if not response.headers.get("content-type", "").startswith("application/jwt"):
+        if response.status != 200 or not _is_jwt(response):
             return read_userinfo(response.status, response.body, expected_subject=subject)
         claims = yield from self._verify(response.body.decode("ascii", "replace"), None, jose.SIGNATURE_ALGORITHMS)
         client_id = self.registration.client_id
@@ -324,6 +324,11 @@ def _verified(token: str, keys: jose.KeySet, typ: str | None, algorithms: frozen
         raise IdTokenRefused(
             "id_token_unverifiable", "A token is not signed by the issuer", detail=str(invalid)
         ) from None
+
+
+def _is_jwt(response: HttpResponse) -> bool:
+    """By its media type, which has no case (RFC 9110 §8.3.1)."""
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/jwt"
 
 
 def _takes_nonce(response: HttpResponse) -> bool:

@@ -277,14 +277,15 @@ def _path(name: str | None) -> Path | None:
 def renewed_by(kept: StoredSignIn, signed_in: SignedIn, now: int) -> StoredSignIn:
     """*kept* with the tokens of *signed_in*, which came at *now*.
 
-    A renewed ID token need not hold the nonce; the next one is held to it all the same.
+    A renewed ID token need not hold the nonce; the next one is held to it all the same. `auth_time` stays that of the
+    sign-in, whatever a renewed ID token makes of it (OpenID Connect Core §12.2).
     """
     tokens, claims = signed_in.tokens, signed_in.claims
-    nonce = {name: said for name, said in (kept.claims or {}).items() if name == "nonce"}
+    first = {name: said for name, said in (kept.claims or {}).items() if name in {"nonce", "auth_time"}}
     return replace(
         kept,
         scope=tokens.scope or kept.scope,
-        claims=kept.claims if claims is None else {**nonce, **claims},
+        claims=kept.claims if claims is None else {**claims, **first},
         token_type=tokens.token_type,
         access_token=tokens.access_token,
         access_token_at=now,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tests.client.web.sample_api import Reply, SampleApi
 from tests.client.web.test_logout_token import issuer
 from tests.client.web.test_poor_issuer import endpoint, signed_in_at, tokens_with
 from tests.client.web.test_web_attacks import answer_for
-from tests.client.web.web_app import ORIGIN, browser_of, sign_in_at
+from tests.client.web.web_app import ORIGIN, REDIRECT_URI, browser_of, greet, sign_in_at
 from tests.dev_server import DevServer
 from tests.guard.sample_issuer import SampleIssuer
 
@@ -113,3 +114,28 @@ async def test_after_a_refresh_that_failed_the_next_one_waits_for_nobody(
             await renew()
         endpoint.reply = lambda _sent: tokens_with(issuer)
         assert "renewed" == await renew()
+
+
+async def test_a_sign_in_is_of_one_event_loop_at_a_time() -> None:
+    """Its connections cannot serve two: one that runs elsewhere is told so, one that ended is no obstacle."""
+    app = sign_in_of_nobody()
+
+    def in_a_loop_of_its_own() -> None:
+        asyncio.run(opened_once(app))
+
+    await asyncio.to_thread(in_a_loop_of_its_own)
+    await app.opened()
+    with pytest.raises(RuntimeError, match="another event loop"):
+        await asyncio.to_thread(in_a_loop_of_its_own)
+    await app.close()
+    await asyncio.to_thread(in_a_loop_of_its_own)
+
+
+async def opened_once(app: SignIn) -> None:
+    await app.opened()
+
+
+def sign_in_of_nobody() -> SignIn:
+    return SignIn(
+        greet, issuer="https://login.example", client_id="web", client_secret="s" * 40, redirect_uri=REDIRECT_URI
+    )

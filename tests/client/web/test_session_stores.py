@@ -6,6 +6,7 @@ import asyncio
 import re
 import sqlite3
 import stat
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, closing, suppress
 from pathlib import Path
@@ -219,6 +220,25 @@ async def test_a_write_that_fails_fails_alone(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_a_write_that_takes_the_transaction_with_it_fails_all_of_it(tmp_path: Path) -> None:
+    """As a full disk does: nobody is told that something was kept which was taken back."""
+    store = SqliteStore(tmp_path / "sessions.db")
+    await store.open()
+    all_wait = threading.Event()
+    assert store._connections is not None
+    store._connections[1]._thread.submit(all_wait.wait)
+    writes = [
+        asyncio.ensure_future(store._run(f"INSERT OR {how} INTO proofkey_transactions VALUES ($1, '', 0)", key(name)))
+        for how, name in (("ABORT", "a"), ("ROLLBACK", "a"), ("ABORT", "b"))
+    ]
+    await asyncio.sleep(0)
+    all_wait.set()
+    outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    assert [StoreUnavailable] * 3 == [type(each) for each in outcomes]
+    assert [] == await store._run("SELECT key FROM proofkey_transactions")
+    await store.close()
+
+
 class Interrupted(SqliteStore):
     """Something happens before one of the statements of a call."""
 
@@ -343,6 +363,17 @@ async def test_a_redis_index_does_not_collect_sessions_that_are_over(redis_url: 
     await store.start_session(session("short", idle_until=NOON + 20, until=NOON + 20), now=NOON)
     await store.start_session(session("long"), now=NOON + 20)
     assert b":1\r\n" == ask(redis_port, "ZCARD", f"{{proofkey}}:sessions:{key('alice').hex()}")
+    await store.close()
+
+
+async def test_a_session_that_ends_soon_hides_no_other_of_its_person_s(redis_url: str, redis_port: int) -> None:
+    """The index lives as long as the longest of them."""
+    store = RedisStore(redis_url)
+    await store.open()
+    await store.start_session(session("long"), now=NOON)
+    await store.start_session(session("short", idle_until=NOON + 20, until=NOON + 20), now=NOON)
+    left = ask(redis_port, "PTTL", f"{{proofkey}}:sessions:{key('alice').hex()}")
+    assert int(left[1:]) > HOUR
     await store.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import io
 import os
@@ -17,7 +18,7 @@ from urllib.parse import unquote
 import httpx2
 import pytest
 
-from proofkey.client.web import Api
+from proofkey.client.web import Api, MemoryStore
 from proofkey.client.web.message import FORM
 from proofkey.client.web.wsgi import SignIn, access_token, require_login, session_of
 from proofkey.client.web.wsgi_exchange import Exchange, read_scope
@@ -260,7 +261,15 @@ def test_a_body_that_is_left_unread_ends_with_its_answer(app: SignIn) -> None:
     assert "400 Bad Request" == call(app, environ)[0]
 
 
-def test_who_waits_for_an_answer_hears_that_the_sign_in_was_closed(web_dev: DevServer) -> None:
+class SlowToClose(MemoryStore):
+    """After the network was closed, there is time for whoever used it to find that out."""
+
+    async def close(self) -> None:
+        await asyncio.sleep(0.2)
+
+
+def test_who_waits_for_an_answer_hears_that_the_sign_in_was_closed() -> None:
+    """And not that the issuer is away."""
     with bind() as silent:
         silent.listen()
         silent.settimeout(10)
@@ -270,10 +279,12 @@ def test_who_waits_for_an_answer_hears_that_the_sign_in_was_closed(web_dev: DevS
             client_id="web",
             client_secret=CLIENT_SECRET,
             redirect_uri=REDIRECT_URI,
+            store=SlowToClose(),
         )
         with ThreadPoolExecutor(1) as threads:
             waiting = threads.submit(call, app, environ_of("GET", "/auth/login"))
             connection, _ = silent.accept()
+            connection.recv(1)
             app.close()
             with connection, pytest.raises(ConnectionResetError, match="closed"):
                 waiting.result(10)

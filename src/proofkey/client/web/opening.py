@@ -57,10 +57,15 @@ class Opening:
     _turn: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     async def open(self) -> Opened:
-        """The open sign-in of this process and loop. What a parent process opened is left alone."""
+        """The open sign-in of this process and loop. What a parent process opened, or a loop that ended, is left alone.
+
+        Raises `RuntimeError` where it is open in another loop that runs: connections serve one at a time.
+        """
         loop = asyncio.get_running_loop()
         if self._is_open_in(loop) and self._opened is not None:
             return self._opened
+        if self._is_open_elsewhere(loop):
+            raise RuntimeError("this SignIn is open in another event loop: make one for each, with a store of its own")
         if self._turn is None or self._turn[0] is not loop:
             self._turn = loop, asyncio.Lock()
         async with self._turn[1]:
@@ -71,6 +76,12 @@ class Opening:
     def _is_open_in(self, loop: asyncio.AbstractEventLoop) -> bool:
         opened = self._opened
         return opened is not None and opened.loop is loop and opened.process == os.getpid()
+
+    def _is_open_elsewhere(self, loop: asyncio.AbstractEventLoop) -> bool:
+        opened = self._opened
+        if opened is None or opened.process != os.getpid():
+            return False
+        return opened.loop is not loop and opened.loop.is_running()
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> Opened:
         await self.store.open()

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -52,11 +53,12 @@ class SignIn:
         self._app = app
         self._sign_in = AsgiSignIn(_hand_over, **settings)
         self._loop = LoopThread("proofkey-sign-in")
+        self._under_way: set[asyncio.Task[Any] | None] = set()
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer what is ours, and tell the application who is there."""
         exchange = Exchange(environ)
-        self._loop.start(exchange.run(self._sign_in)).add_done_callback(exchange.ended)
+        self._loop.start(self._run(exchange)).add_done_callback(exchange.ended)
         first = exchange.next_message()
         if first["type"] == "handed.over":
             return self._call_app(environ, first["scope"], start_response)
@@ -72,10 +74,28 @@ class SignIn:
         as_it_is = (list, tuple, environ.get("wsgi.file_wrapper", list))
         return answer if isinstance(answer, as_it_is) else _Streamed(answer, environ)
 
+    async def _run(self, exchange: Exchange) -> None:
+        task = asyncio.current_task()
+        self._under_way.add(task)
+        try:
+            await exchange.run(self._sign_in)
+        finally:
+            self._under_way.discard(task)
+
     def close(self) -> None:
-        """Let go of the store, the network and the thread; the next request opens them again."""
-        self._loop.run(self._sign_in.close())
+        """Let go of the store, the network and the thread; the next request opens them again.
+
+        A request that waits for the sign-in hears that it was closed.
+        """
+        self._loop.run(self._close())
         self._loop.stop()
+
+    async def _close(self) -> None:
+        under_way = asyncio.all_tasks() & self._under_way  # not those that a fork cut off
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        await self._sign_in.close()
 
 
 @contextmanager

@@ -128,7 +128,7 @@ def _session_end(session: StoredSession) -> int:
 
 
 def _forget(kept: dict[bytes, Kept], before: int, limit: int, ends_at: Callable[[Kept], int]) -> int:
-    ended = [key for key, each in kept.items() if ends_at(each) <= before][:limit]
+    ended = [key for key, each in list(kept.items()) if ends_at(each) <= before][:limit]
     for key in ended:
         del kept[key]
     return len(ended)

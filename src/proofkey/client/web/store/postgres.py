@@ -35,6 +35,7 @@ class PostgresStore(SqlStore):
         import asyncpg
 
         self._failures = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+        self._pool = None  # one of a loop that ended cannot be closed any more
         try:
             self._pool = await asyncpg.create_pool(
                 self._url,
