@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ tenants:
   acme:
     workspaces:
       main:
+        lifetimes: {code: 30s, access_token: 2m, refresh_leeway: 5s}
         apis:
           - audience: https://orders.acme.example
             name: Orders
@@ -91,6 +93,16 @@ async def test_with_a_file_the_walk_is_that_of_its_application(
         await expect(reader.page.get_by_role("link", name="Sample app")).to_be_hidden()
         await reader.walk_to(11)
         await expect(reader.page.locator("#panel-body .paper li")).to_have_count(1)
+        await reader.look_at(8)
+        await expect(reader.page.locator("#panel-body")).to_contain_text("issuer's own, and walk asked for it")
+        card = await reader.attack("replayed_code")
+        told = [await reader.page.locator("#panel-body").inner_text(), await card.inner_text()]
+        told += [await (await reader.attack("replayed_refresh_token")).inner_text()]
+        for words, expected in zip(
+            told, ("younger than 30 seconds", "at most 2 minutes", "within 5 seconds"), strict=True
+        ):
+            assert expected in words
+        assert [] == [words for words in told if re.search(r"\{\w|sixty|ten seconds|five minutes", words)]
         assert [] == reader.complaints
 
 

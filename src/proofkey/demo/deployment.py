@@ -291,7 +291,10 @@ def _pages(prepared: Prepared, issuer: str) -> App | None:
         has_playground = player is not None
         app = create_demo_app(**here, client_id=client.id, scope=asked_scope(client), has_playground=has_playground)
     if player is not None:
-        app = create_playground(**here, client_id=player.id, scope=asked_scope(player), otherwise=app)
+        lifetimes = prepared.first.workspace.lifetimes
+        app = create_playground(
+            **here, client_id=player.id, scope=asked_scope(player), lifetimes=lifetimes, otherwise=app
+        )
     return app
 
 

@@ -13,6 +13,7 @@ from importlib.resources.abc import Traversable
 
 from proofkey.demo.app import page_headers, serve_files
 from proofkey.guard.asgi import App, Receive, Scope, Send
+from proofkey.protocol.records import Lifetimes
 
 PATH = "/playground"
 _PAGES = {
@@ -24,11 +25,18 @@ _PAGES = {
 
 
 def create_playground(
-    *, issuer: str, api_url: str, client_id: str, app_url: str, scope: str, otherwise: App | None = None
+    *,
+    issuer: str,
+    api_url: str,
+    client_id: str,
+    app_url: str,
+    scope: str,
+    lifetimes: Lifetimes,
+    otherwise: App | None = None,
 ) -> App:
     """The playground below `/playground` of *app_url*, as a client of *issuer* that calls *api_url*.
 
-    Requests for other paths go to *otherwise*, or find nothing.
+    What it says of *lifetimes* is what the issuer holds to. Requests for other paths go to *otherwise*, or find nothing.
     """
     app_url = app_url.rstrip("/")
     config = {
@@ -38,6 +46,11 @@ def create_playground(
         "redirect_uri": f"{app_url}{PATH}/callback",
         "api": f"{api_url}/notes",
         "scope": scope,
+        "lives": {
+            "code": lifetimes.code_for,
+            "access_token": lifetimes.access_token_for,
+            "refresh_leeway": lifetimes.refresh_leeway_for,
+        },
         "has_app": otherwise is not None,
     }
     found = {f"{PATH}/{file.name}": file.read_bytes() for file in _static_files()}

@@ -7,6 +7,7 @@
 
 import { base64url, bearerRequest, fromBase64url, redemption, tokenRequest } from "./flow.js";
 import { send } from "./http.js";
+import { LIVES } from "./lifetimes.js";
 import { THIEF_ASKED } from "./notes.js";
 
 const APP = "The application";
@@ -60,8 +61,8 @@ async function* replayCode(context) {
     died: "the refresh token",
     asked: { refresh_token: "The one that the application got for the code. Its grant has ended." },
   });
-  yield scene(APP, "calls the API", calling(context, access), "The API checks offline and asks nobody: there the token lives out its five minutes, and cannot be renewed.", {
-    outlived: "the access token, at the API, for at most five minutes",
+  yield scene(APP, "calls the API", calling(context, access), "The API checks offline and asks nobody: there the token lives out its {access_token}, and cannot be renewed.", {
+    outlived: "the access token, at the API, for at most {access_token}",
   });
 }
 
@@ -71,7 +72,7 @@ async function* replayRefresh(context) {
   const stolenToken = first.response.json.refresh_token;
   const second = await scene(APP, "refreshes", refreshing(context, stolenToken), "The token is replaced by its successor.");
   yield second;
-  yield scene(APP, "refreshes with the old token, at once", refreshing(context, stolenToken), "As if the answer had been lost on the way. Within ten seconds, while the successor is unused, the same successor comes again: nobody is signed out by a bad network.", {
+  if (LIVES.refresh_leeway > 0) yield scene(APP, "refreshes with the old token, at once", refreshing(context, stolenToken), "As if the answer had been lost on the way. Within {refresh_leeway}, while the successor is unused, the same successor comes again: nobody is signed out by a bad network.", {
     asked: { refresh_token: "The one that was replaced just now." },
     answered: { refresh_token: "The same successor once more." },
   });

@@ -1,5 +1,7 @@
 // Making elements: text goes in as text, never as markup.
 
+import { timed } from "./lifetimes.js";
+
 /** An element with attributes (`class`, `text`, `on` for listeners, anything else as it is called) and children. */
 export function make(name, { text, on = {}, ...attributes } = {}, ...children) {
   const made = document.createElement(name);
@@ -14,7 +16,7 @@ export function make(name, { text, on = {}, ...attributes } = {}, ...children) {
 
 /** Words in which `backticks` mark what stands on the wire, as nodes. */
 export function words(text) {
-  return text.split("`").map((part, place) => (place % 2 ? make("code", { text: part }) : document.createTextNode(part)));
+  return timed(text).split("`").map((part, place) => (place % 2 ? make("code", { text: part }) : document.createTextNode(part)));
 }
 
 export const paragraph = (text, className) => make("p", { class: className }, words(text));

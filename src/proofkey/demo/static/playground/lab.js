@@ -4,6 +4,7 @@ import { ATTACKS } from "./attacks.js";
 import { by, make, paragraph, words } from "./element.js";
 import { windowResult } from "./errands.js";
 import { authorizationParameters, authorizationUrl, makeSecrets } from "./flow.js";
+import { timed } from "./lifetimes.js";
 import { LAWS } from "./laws.js";
 import { MANUAL } from "./manual.js";
 import { showRequest, showResponse } from "./message.js";
@@ -42,7 +43,7 @@ function aftermath(result) {
   const died = result.scenes.filter((scene) => scene.died && scene.response.status >= 400).map((scene) => scene.died);
   const outlived = result.scenes.filter((scene) => scene.outlived && scene.response.status < 400).map((scene) => scene.outlived);
   if (died.length + outlived.length === 0) return null;
-  const list = (items, name) => items.map((text) => make("li", { class: name }, make("span", { class: "unseen", text: name === "dead" ? "Dead: " : "Alive: " }), text));
+  const list = (items, name) => items.map((text) => make("li", { class: name }, make("span", { class: "unseen", text: name === "dead" ? "Dead: " : "Alive: " }), timed(text)));
   return make(
     "section",
     { class: "aftermath" },

@@ -11,7 +11,7 @@ export const LAWS = {
   },
   5: {
     title: "A replayed refresh token kills its family; a retried one signs nobody out",
-    text: "Each use replaces the token. The old one within ten seconds, while nobody has used its successor, is a lost answer: the same successor comes again. Later, it is a copy in the wrong hands, and the whole family ends, because the server cannot know which of the two is the thief.",
+    text: "Each use replaces the token. The old one within {refresh_leeway}, while nobody has used its successor, is a lost answer: the same successor comes again. Later, it is a copy in the wrong hands, and the whole family ends, because the server cannot know which of the two is the thief.",
   },
   6: {
     title: "Nothing is redirected to an unproven address",
@@ -19,7 +19,7 @@ export const LAWS = {
   },
   10: {
     title: "Liveness is read",
-    text: "Tokens are compared with the grant as it is at this moment. When the grant has ended, userinfo and refresh refuse at once. An API that checks offline asks nobody: there, an access token lives out its five minutes.",
+    text: "Tokens are compared with the grant as it is at this moment. When the grant has ended, userinfo and refresh refuse at once. An API that checks offline asks nobody: there, an access token lives out its {access_token}.",
   },
   guard: {
     title: "The guard's own rule: one kind of token, signed, for this API",

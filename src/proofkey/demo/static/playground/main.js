@@ -8,6 +8,7 @@ import { attackNamed, redirectResult, runAttack } from "./errands.js";
 import { authorizationParameters, authorizationUrl, bearerRequest, discover, makeSecrets, redemption, tokenRequest } from "./flow.js";
 import { send } from "./http.js";
 import { drawLab, revealAttack, showThief } from "./lab.js";
+import { LIVES, timed } from "./lifetimes.js";
 import { PARTIES } from "./parties.js";
 import { endRunning, showRunning } from "./running.js";
 import { STEPS } from "./steps.js";
@@ -224,7 +225,7 @@ function renderClock() {
   by("clock").hidden = !waiting;
   if (!waiting) return;
   const left = Math.ceil(codeLeft(walk()) / 1000);
-  by("clock").textContent = left > 0 ? `The code lives for another ${left} s` : "The code is too old: it lived for sixty seconds";
+  by("clock").textContent = left > 0 ? `The code lives for another ${left} s` : timed("The code is too old: it lived for {code}");
   by("clock").classList.toggle("over", left === 0);
   if (left === 0) renderNext();
 }
@@ -244,6 +245,7 @@ async function start() {
   if (came && underWay()) showRunning(underWay());
   await act(async () => {
     config = await (await fetch("/playground/config.json", { cache: "no-store" })).json();
+    Object.assign(LIVES, config.lives);
     metadata = await discover(config.issuer);
     const attacked = came && (await receiveSafely(came));
     if (attacked && (await goOn(attacked))) return;

@@ -30,7 +30,7 @@ export const ASKED = {
   redemption: {
     ...TO_THE_TOKEN_ENDPOINT,
     redirect_uri: "The address that the code was sent to, byte for byte. Nothing is sent there now.",
-    code: "A ticket that is good once, for sixty seconds, and only together with the verifier.",
+    code: "A ticket that is good once, for {code}, and only together with the verifier.",
     code_verifier: "The secret that the challenge was made from.",
   },
   refresh: { ...TO_THE_TOKEN_ENDPOINT, refresh_token: "Good for new tokens; each use replaces it." },
@@ -71,7 +71,7 @@ export const ANSWERED = {
   authorization: {
     ...REFUSAL,
     location: "Where the browser goes next.",
-    code: "A ticket that is good once, for sixty seconds, and only together with the verifier.",
+    code: "A ticket that is good once, for {code}, and only together with the verifier.",
     state: "Come back unchanged: the answer belongs to this sign-in, in this tab.",
     iss: "Which issuer answers (RFC 9207): no other server's code can be slipped in.",
   },

@@ -23,6 +23,7 @@ export function showRunning(attack) {
       return make("li", { class: state }, unseen(STATES[state]), ATTACKS.find((one) => one.id === id).title);
     }),
   );
+  document.title = `${by("running-title").textContent} · Playground`;
   document.body.classList.add("running");
 }
 

@@ -37,7 +37,7 @@ export const STEPS = [
     from: "issuer",
     to: "person",
     carries: [],
-    told: "The issuer showed pages of its own, at an address of its own: sign in, and what this application asks for, in words. This page was not there. The browser had left it.",
+    told: "The issuer has pages of its own, at an address of its own: sign in, and what this application asks for, in words. It shows those that it needs an answer to. This page was not there. The browser had left it.",
     next: "Next: what you answered",
   },
   {
@@ -46,7 +46,7 @@ export const STEPS = [
     from: "person",
     to: "issuer",
     carries: ["password"],
-    told: "You proved to the issuer who you are, and allowed what is asked for. What you typed went to the issuer alone: the password is in no address, and it never was in this page.",
+    told: "You proved to the issuer who you are, and allowed what is asked for, now or the time before. What you typed went to the issuer alone: the password is in no address, and it never was in this page.",
     next: "Next: the code",
   },
   {

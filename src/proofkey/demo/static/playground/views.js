@@ -2,6 +2,7 @@
 
 import { make, paragraph, words } from "./element.js";
 import { authorizationParameters, authorizationUrl, base64url, bearerRequest, challengeFor, redemption, sha256, tokenRequest } from "./flow.js";
+import { LIVES } from "./lifetimes.js";
 import { HIDDEN_HEADERS, showRequest, showResponse } from "./message.js";
 import { decode, idTokenChecks, showChecks, showToken, verify } from "./token.js";
 import { coloured, valuesOf } from "./values.js";
@@ -9,11 +10,8 @@ import { coloured, valuesOf } from "./values.js";
 const TO_ISSUER = "Client application → Authorization server";
 const FROM_ISSUER = "Authorization server → Client application";
 
-/** How long a code lives, in milliseconds. */
-export const CODE_LIVES = 60_000;
-
 /** The code's remaining life in milliseconds, counted from when it was here. */
-export const codeLeft = (walk) => Math.max(0, (walk.backAt ?? 0) + CODE_LIVES - Date.now());
+export const codeLeft = (walk) => Math.max(0, (walk.backAt ?? 0) + LIVES.code - Date.now());
 
 function facts(entries) {
   return make("dl", { class: "facts" }, entries.flatMap(([name, value]) => [make("dt", {}, words(name)), make("dd", {}, value)]));
@@ -64,7 +62,7 @@ async function secrets({ walk }) {
 function authorizationRequest({ config, metadata, walk }) {
   const url = authorizationUrl(metadata, authorizationParameters(config, walk.secrets));
   const before = paragraph(
-    "Press the button, and this page is gone: the browser is at the issuer. Look at the address bar there. Sign in as `alice`, with the password that the terminal printed when it started, and allow. You will be sent back here, to step 6.",
+    "Press the button, and this page is gone: the browser is at the issuer. Look at the address bar there. Sign in (in the demo as `alice`, with the password that the terminal printed when it started), and allow. You will be sent back here, to step 6.",
     "callout",
   );
   const away = walk.leftAt !== null && walk.answer === null;
@@ -135,7 +133,7 @@ function tokenRequestView({ config, metadata, walk }) {
   return [showRequest("redemption", request, TO_ISSUER, valuesOf(walk), first), refused && showResponse("redemption", response, FROM_ISSUER, valuesOf(walk))];
 }
 
-async function validation({ walk }) {
+async function validation({ config, walk }) {
   const again = await challengeFor(walk.secrets.verifier);
   const sum = make(
     "ol",
@@ -146,8 +144,8 @@ async function validation({ walk }) {
   );
   const told = make("p", { class: "fine", text: "The issuer did this sum on its side; it was done again here, in this page." });
   const checks = showChecks([
-    [true, "The code is the issuer's own, and `playground` asked for it"],
-    [true, "It is younger than sixty seconds, and unspent"],
+    [true, `The code is the issuer's own, and \`${config.client_id}\` asked for it`],
+    [true, "It is younger than {code}, and unspent"],
     [true, "`redirect_uri` is the one of step 3, byte for byte"],
     [again === walk.secrets.challenge, "SHA-256 of `code_verifier` is the challenge"],
     [true, "The session, the person and the consent are still there"],
