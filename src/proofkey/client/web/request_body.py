@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from proofkey.client.web.api import Api
 from proofkey.client.web.message import Request
@@ -101,13 +101,13 @@ class RequestBody:
                     yield
                 finally:
                     watching.cancel()
-                    await asyncio.gather(watching, return_exceptions=True)
         except TimeoutError:
             if not stay.expired():
                 raise
 
     async def _watch(self, stay: asyncio.Timeout) -> None:
-        """A server that tells of no browser leaving, but of a body without end, is asked no more."""
+        """A server that tells of no browser leaving, but of a body without end, is asked no more; nor one that fails."""
         await self._taken.wait()
-        if (await self._receive())["type"] == "http.disconnect":
-            stay.reschedule(asyncio.get_running_loop().time())
+        with suppress(Exception):
+            if (await self._receive())["type"] == "http.disconnect":
+                stay.reschedule(asyncio.get_running_loop().time())

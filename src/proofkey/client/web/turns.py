@@ -36,8 +36,9 @@ class Turns:
     async def turn(self, key: bytes, *, within: float) -> AsyncIterator[None]:
         """Have a connection inside the block; wait for it as many seconds at most. Raises `ApiUnreachable`."""
         try:
-            async with asyncio.timeout(within):
-                await self._take(key)
+            if not self._take_at_once(key):
+                async with asyncio.timeout(within):
+                    await self._take(key)
         except TimeoutError:
             raise ApiUnreachable("api_turn_awaited", "Too many requests to this API are under way") from None
         try:
@@ -55,6 +56,14 @@ class Turns:
             yield
         finally:
             _count_down(self._streams, key)
+
+    def _take_at_once(self, key: bytes) -> bool:
+        """Where nobody has to be waited for, neither a future nor a time-out is made."""
+        if key in self._waiting or self._held[key] >= min(MOST_AT_ONCE, self._free):
+            return False
+        self._free -= 1
+        self._held[key] += 1
+        return True
 
     async def _take(self, key: bytes) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -82,9 +91,7 @@ class Turns:
                 return
             mine = self._waiting.pop(key)
             turn = next((turn for turn in mine if not turn.done()), None)
-            if turn is not None and self._held[key] < min(MOST_AT_ONCE, self._free):
-                self._free -= 1
-                self._held[key] += 1
+            if turn is not None and self._take_at_once(key):
                 del mine[turn]
                 turn.set_result(None)
             if mine:
