@@ -9,9 +9,11 @@ import type { ClientOptions, LoginOptions, Prover, TokenOptions } from "./option
 import { slashed, challengeParameter } from "./protocol.js";
 import type { AccessToken } from "./messages.js";
 
-/** Whether *url*, as the browser writes it, is *api* or lies below it. */
-export const isUnder = (url: string, api: string): boolean =>
-  slashed(url).startsWith(slashed(api));
+/** Whether an API is *url*, as the browser writes it, or lies above it. */
+export const isAbove =
+  (url: string) =>
+  (api: string): boolean =>
+    slashed(url).startsWith(slashed(api));
 
 /** `fetch` with an access token attached. */
 export const callApi = async (
@@ -24,10 +26,10 @@ export const callApi = async (
 ): Promise<Response> => {
   const request = new Request(input, init);
   const { url, method } = request;
-  if (![init.resource ?? resource ?? [], apis].flat().some((api) => isUnder(url, api))) {
+  if (![init.resource ?? resource ?? [], apis].flat().some(isAbove(url))) {
     throw new ProofkeyError("api_not_allowed", url);
   }
-  for (let held: AccessToken | undefined, isRenewed, isProven; ; ) {
+  for (let held: (AccessToken & { isRefused?: boolean | undefined }) | undefined, isRenewed: boolean | undefined, isProven: LoginResult | undefined; ; ) {
     held = await token(init, held);
     const response = await prover.attempt(
       method,
@@ -44,16 +46,16 @@ export const callApi = async (
     const error = challengeParameter(challenge, "error") ?? "invalid_token";
     if (response.status !== 401) return response;
     if (error === "insufficient_user_authentication" && !isProven && stepUp !== "off") {
-      isProven = true;
-      await login({
+      isProven = await login({
         target: location.href,
         acrValues: challengeParameter(challenge, "acr_values"),
         maxAge: challengeParameter(challenge, "max_age"),
         popup: stepUp === "popup" && "preferred",
       });
-    } else if (error === "invalid_token" && !isRenewed) {
+    } else if (error === "invalid_token" && !isRenewed && !held.isRefused) {
       isRenewed = true;
     } else {
+      held.isRefused ||= isRenewed;
       return response;
     }
   }

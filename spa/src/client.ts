@@ -26,8 +26,9 @@ export interface Client {
   /**
    * Deal with the answer of a login, if this page's address holds one: null if not. It redeems once, however often and by
    * however many clients of the page it is called, and takes the answer out of the address. It resolves once a reload would
-   * find the session. An answer that no login of this browser waits for begins a new login, once; after that it rejects with
-   * `transaction_lost`. Rejects with `OAuthError`, `callback_…`, `id_token_…`, `unavailable`.
+   * find the session. The answer to a login of this tab or browser whose record was lost or spent begins a new login, once;
+   * after that, and for an answer to anybody else's, it rejects with `transaction_lost`. Rejects with `OAuthError`,
+   * `callback_…`, `id_token_…`, `unavailable`.
    *
    * @example
    * ```ts
@@ -86,7 +87,8 @@ export interface Client {
   snapshot(): { signedIn: boolean; user: Claims | null };
 
   /**
-   * What the userinfo endpoint says (OpenID Connect Core §5.3), once it speaks of the same person as the ID token.
+   * What the userinfo endpoint says (OpenID Connect Core §5.3), once it speaks of the same person as the ID token. A token
+   * that it refuses is renewed once, as by `fetch()`, whose refusals are this one's; else `response_invalid`.
    *
    * @example
    * ```ts
@@ -97,7 +99,8 @@ export interface Client {
 
   /**
    * Sign out: this tab and every other at once, then the refresh token is forgotten and revoked (RFC 7009), then the browser
-   * goes to the issuer, which ends its own session (RP-initiated logout). With `redirect: false` it ends here.
+   * goes to the issuer, which ends its own session (RP-initiated logout). With `redirect: false` it ends here. Rejects with
+   * `unavailable` where the issuer's addresses cannot be had: then nobody is signed in here, but may be there.
    *
    * @example
    * ```ts

@@ -89,10 +89,11 @@ export const dpop = (name = "default"): Prover => {
     async attempt(method, url, send, token) {
       const { origin } = new URL(url);
       for (let isRepeated = false; ; isRepeated = true) {
+        const sent = nonces.get(origin); // of calls that leave together, each is refused for what it said itself
         const proof = { dpop: await prove(method, url, token) };
         const said = await send(token ? { ...proof, authorization: "DPoP " + token } : proof);
         const { nonce, isRefused } = readDemand(said);
-        const isNew = nonce && nonce !== nonces.get(origin);
+        const isNew = nonce && nonce !== sent;
         if (isNew) nonces.set(origin, nonce);
         if (isRepeated || !isNew || !isRefused) return said;
       }

@@ -6,7 +6,7 @@
  * - `login_required`: nobody is signed in (any more): call `login()`.
  * - `unavailable`: the issuer could not be reached, or says to come back later. Nobody was signed out.
  * - `popup_blocked`, `popup_timeout`: the browser allowed no window; nobody finished in it.
- * - `transaction_lost`: the answer belongs to no login of this browser, and one silent restart did not mend it.
+ * - `transaction_lost`: the answer belongs to no login of this tab or browser, or one silent restart did not mend it.
  * - `api_not_allowed`: `fetch()` was asked to send a token to an address that is none of the configured APIs.
  * - `response_invalid`: the issuer's answer holds no token of the expected type, or userinfo is about somebody else.
  * - `callback_…`: the answer is not this login's (RFC 9207, RFC 9700 §4.4). `id_token_…`: OpenID Connect Core §3.1.3.7.

@@ -1,18 +1,19 @@
-// Requests to the issuer: no cookies, no redirects, no endless waiting, no endless answers.
+// Requests to the issuer: no cookies, no redirects, no endless waiting.
 
 /**
- * What came back: `status` and `body`; or `status` 0 where it is worth asking again: nothing came, or nothing that is JSON, or
+ * What came back: `status` and `body`; or neither where it is worth asking again: nothing came, or nothing that is JSON, or
  * the issuer said that it cannot answer now. Plain, because it travels between threads.
  */
 export interface Answer {
-  status: number;
+  status?: number;
   body?: Record<string, unknown>;
   /** `DPoP-Nonce` (RFC 9449 §8), where the issuer lets the page read it. */
   nonce?: string | null;
 }
 
-const PATIENCE = 6_000; // below the 10 s in which an issuer repeats a lost answer to a refresh
-const LARGEST = 1e6;
+// What spends something (a code, a refresh token) is not given up while its answer may still come.
+const PATIENCE = 6_000;
+const LONG_PATIENCE = 30_000;
 
 /**
  * Ask *url*; a network failure is an answer, too. With a body it is a POST: a form without further headers needs no
@@ -20,21 +21,22 @@ const LARGEST = 1e6;
  */
 export const ask = async (url: string, init: RequestInit = {}): Promise<Answer> => {
   try {
+    const { body } = init;
     const response = await fetch(url, {
-      method: init.body ? "POST" : "GET",
+      method: body ? "POST" : "GET",
       credentials: "omit",
       redirect: "error",
-      signal: AbortSignal.timeout(PATIENCE),
+      signal: AbortSignal.timeout(body ? LONG_PATIENCE : PATIENCE),
       ...init,
     });
-    const { status, headers } = response;
-    if (status < 500 && status !== 429 && +headers.get("content-length")! < LARGEST) {
-      return { status, body: await response.json(), nonce: headers.get("dpop-nonce") };
+    const { status } = response;
+    if (status < 500 && status !== 429) {
+      return { status, body: await response.json(), nonce: response.headers.get("dpop-nonce") };
     }
   } catch {
     // Offline, blocked, too late, cut off, not JSON.
   }
-  return { status: 0 };
+  return {};
 };
 
 /** *parameters* behind *others*; an array is sent as several (RFC 8707 §2), undefined and empty not at all. */

@@ -29,7 +29,7 @@ const open = (idToken: string | undefined): [header: any, claims: any, signature
     const [header, payload, signature] = idToken!.split(".").map(fromBase64url);
     return [decode(header), decode(payload), signature!.buffer];
   } catch {
-    throw new ProofkeyError(idToken ? "id_token_malformed" : "id_token_missing");
+    throw new ProofkeyError("id_token_" + (idToken ? "malformed" : "missing"));
   }
 };
 
@@ -37,11 +37,11 @@ const open = (idToken: string | undefined): [header: any, claims: any, signature
 export const readClaims = (idToken: string | undefined, expected: Expected, now = Date.now() / 1e3): Claims => {
   const { issuer, clientId, nonce, maxAge } = expected;
   const [, claims] = open(idToken);
-  const [audience, another] = [claims.aud].flat();
+  const audiences = [claims.aud].flat();
   const wrong =
     claims.iss !== issuer
       ? "iss_differs"
-      : audience !== clientId || another || (claims.azp ?? clientId) !== clientId
+      : !audiences.includes(clientId) || (claims.azp ?? (audiences.length > 1 || clientId)) !== clientId
         ? "aud_differs"
         : !(claims.exp > now - LEEWAY && claims.iat < now + LEEWAY)
           ? "out_of_date"

@@ -1,17 +1,17 @@
 // @proofkey/spa: sign people in to a single-page app with the Authorization Code flow and PKCE, and call APIs for them.
-import { ask, callKeeper } from "./keeper.js";
 import { readMarker } from "./storage.js";
-import { callApi } from "./api.js";
-import type { Client } from "./client.js";
 import { OAuthError, ProofkeyError } from "./errors.js";
-import { formOf } from "./http.js";
+import { discovering, findKeys, type Issuer } from "./issuer.js";
+import type { Client } from "./client.js";
+import { callKeeper } from "./keeper.js";
+import { openSession } from "./session.js";
 import type { Claims } from "./id_token.js";
-import { openLogin } from "./login.js";
+import { addressOf, safe } from "./protocol.js";
 import type { AccessToken } from "./messages.js";
 import type { ClientOptions, LoginOptions, Prover, TokenOptions } from "./options.js";
-import { discovering, findKeys } from "./issuer.js";
-import { addressOf, readTokens, safe } from "./protocol.js";
-import { openSession } from "./session.js";
+import { openLogin } from "./login.js";
+import { callApi } from "./api.js";
+import { formOf } from "./http.js";
 
 export { OAuthError, ProofkeyError };
 export type { ProofkeyErrorCode } from "./errors.js";
@@ -48,9 +48,7 @@ export const createClient = (options: ClientOptions): Client => {
   const keyOf = ({ resource = options.resource, scope }: LoginOptions): string =>
     "" + formOf({ resource: [resource].flat()[0], scope });
   const session = openSession(options, name, prover, keyOf({}));
-  const requestTokens = async (url: string, body: URLSearchParams): Promise<Record<string, unknown>> =>
-    readTokens(await prover.attempt("POST", url, (headers) => ask(safe(url), { body, headers })), prover.type);
-  const { login, handleCallback, settled } = openLogin(options, name, discover, prover, session, requestTokens, keyOf);
+  const { settled, ...logins } = openLogin(options, name, discover, prover, session, keyOf);
   // Whoever asks while an answer is being redeemed waits for it: components start in any order.
   const token = async (asked: TokenOptions = {}, stale?: AccessToken): Promise<AccessToken> => {
     await settled();
@@ -62,11 +60,10 @@ export const createClient = (options: ClientOptions): Client => {
 
   return {
     options,
-    login,
-    handleCallback,
+    ...logins,
     on: session.on,
     getToken: async (asked) => (await token(asked)).accessToken,
-    fetch: (input, init) => callApi(options, prover, token, login, input, init),
+    fetch: (input, init) => callApi(options, prover, token, logins.login, input, init),
     user: () => settled().then(session.user),
     snapshot() {
       const { user } = session.current();
@@ -75,20 +72,21 @@ export const createClient = (options: ClientOptions): Client => {
 
     async userinfo() {
       const url = safe((await discover()).userinfo_endpoint);
-      const { body } = await prover.attempt("GET", url, (headers) => ask(url, { headers }), (await token()).accessToken);
-      if (body?.sub !== session.current().user?.sub) throw new ProofkeyError("response_invalid");
-      return body as Claims;
+      const response = await callApi({ ...options, apis: [url] }, prover, token, logins.login, url);
+      const claims: Claims = await response.json().catch(() => 0);
+      if (claims.sub !== session.current().user?.sub) throw new ProofkeyError("response_invalid");
+      return claims;
     },
 
     async logout({ postLogoutRedirectUri = options.postLogoutRedirectUri, redirect = true } = {}) {
       const { idToken } = session.current();
-      const id = session.signOut("logout"); // first, so that nothing that fails below keeps anybody signed in
-      const { revocation_endpoint, end_session_endpoint } = await discover();
-      const kept = await callKeeper("drop", name, id, revocation_endpoint, clientId);
-      if (!redirect || !end_session_endpoint) return;
+      // First, so that nothing that fails below keeps anybody signed in, or their refresh token here.
+      const dropped = await callKeeper("drop", name, session.signOut("logout"), clientId);
+      const { end_session_endpoint } = redirect ? await discover() : ({} as Partial<Issuer>);
+      if (!end_session_endpoint) return;
       location.assign(
         addressOf(end_session_endpoint, {
-          id_token_hint: idToken ?? kept,
+          id_token_hint: idToken ?? dropped?.idToken,
           client_id: clientId,
           post_logout_redirect_uri: postLogoutRedirectUri,
         }),

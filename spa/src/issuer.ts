@@ -12,8 +12,7 @@ export interface Issuer extends Endpoints {
 /** The issuer's keys: those that are here, else (or *again*) its own; none where it does not answer. */
 export const findKeys = async (issuer: Issuer, again?: boolean): Promise<Key[]> => {
   if (again || !issuer.jwks) {
-    const { body } = await ask(safe(issuer.jwks_uri), { cache: again ? "reload" : "default" });
-    issuer.jwks = (body?.keys ?? []) as Key[];
+    issuer.jwks = ((await ask(safe(issuer.jwks_uri), { cache: again ? "reload" : "default" })).body?.keys ?? []) as Key[];
   }
   return issuer.jwks;
 };
@@ -26,15 +25,19 @@ const KEPT_FOR = 300_000;
  * five minutes: a login leaves at once.
  */
 export const discovering = ({ issuer, endpoints }: ClientOptions): (() => Promise<Issuer>) => {
-  let known: (Issuer & { until: number }) | null = endpoints
-    ? { ...endpoints, until: Infinity }
-    : JSON.parse(localStorage[KEPT + issuer] ?? null);
+  let known: (Issuer & { foundAt?: number }) | undefined = endpoints && { ...endpoints };
+  try {
+    known ??= JSON.parse(localStorage[KEPT + issuer]);
+  } catch {
+    // Nothing there, or nothing that we wrote.
+  }
   return async () => {
-    if (!known || known.until < Date.now()) {
+    // Neither a clock that was wrong nor a hand that was here once makes them count for longer.
+    if (!endpoints && !((Date.now() - known?.foundAt!) ** 2 < KEPT_FOR ** 2)) {
       const answer = await ask(safe(issuer.replace(/\/$/, "") + "/.well-known/openid-configuration"));
-      known = { ...readMetadata(answer, issuer), until: Date.now() + KEPT_FOR };
+      known = { ...readMetadata(answer, issuer), foundAt: Date.now() };
       localStorage[KEPT + issuer] = JSON.stringify(known);
     }
-    return known;
+    return known!;
   };
 };

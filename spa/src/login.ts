@@ -3,15 +3,17 @@
 // 1. One record per `state`: any number of logins can be under way, in any tabs, and end in any order.
 // 2. A record is spent before anything is awaited, so an answer is redeemed once, whoever asks how often.
 // 3. A window's result travels by BroadcastChannel, keyed by `state`; whether the window is closed is never asked:
-//    with Cross-Origin-Opener-Policy it looks closed from the moment it leaves this origin.
+//    with Cross-Origin-Opener-Policy it looks closed from the moment it leaves this origin. The page that waits for it holds
+//    a Web Lock called `state`: whoever gets the lock knows that it is done, or gone. (Pages in different processes may see
+//    each other's records a moment later; locks they see at once.)
 import { ProofkeyError } from "./errors.js";
 import { formOf } from "./http.js";
 import { importKeys, verifyIdToken, type Claims, type Expected, type VerifyingKey } from "./id_token.js";
 import { findKeys, type Issuer } from "./issuer.js";
-import { callHere } from "./keeper.js";
+import { ask, callHere } from "./keeper.js";
 import type { ClientOptions, LoginOptions, Prover } from "./options.js";
 import { challengeFor, mint } from "./pkce.js";
-import { addressOf, readCallback, stateOf } from "./protocol.js";
+import { addressOf, isSafe, readCallback, readTokens, safe, stateOf } from "./protocol.js";
 import { readAccessToken, type Session } from "./session.js";
 import { findTransaction, keepTransaction, mintSessionId, takeTransaction, type Transaction } from "./storage.js";
 
@@ -23,23 +25,17 @@ export interface LoginResult {
   user: Claims | null;
 }
 
-/** Asks the token endpoint at *url*. */
-export type RequestTokens = (url: string, form: URLSearchParams) => Promise<Record<string, unknown>>;
-
 const POPUP_PATIENCE = 600_000;
-const OPENER_ANSWERS = 2_000;
-const ONE_LOOP = 60_000;
 
 // By client, for the whole page: two clients and a component mounted twice (React's StrictMode) share one redemption.
-const settling = new Map<string, Promise<LoginResult>>();
+const settling: Record<string, Promise<LoginResult>> = {};
 
 export const openLogin = (
   options: ClientOptions,
   name: string,
   discover: () => Promise<Issuer>,
-  { parameters }: Prover,
+  prover: Prover,
   session: Session,
-  requestTokens: RequestTokens,
   keyOf: (asked: LoginOptions) => string,
 ) => {
   const { clientId, redirectUri } = options;
@@ -49,10 +45,10 @@ export const openLogin = (
     const { target, maxAge, popup, resource = options.resource ?? [], scope = options.scope ?? "openid" } = asked;
     const verifier = mint();
     const nonce = mint();
-    const [issuer, challenge, proving] = await Promise.all([discover(), challengeFor(verifier), parameters?.()]);
+    const issuer = await discover();
     keepTransaction(state, { target, name, verifier, nonce, key: keyOf({ resource }), issuer, maxAge, popup });
     return addressOf(issuer.authorization_endpoint, {
-      ...proving,
+      ...(await prover.parameters?.()),
       prompt: asked.prompt,
       acr_values: asked.acrValues,
       login_hint: asked.loginHint,
@@ -65,7 +61,7 @@ export const openLogin = (
       scope,
       state,
       nonce,
-      code_challenge: challenge,
+      code_challenge: await challengeFor(verifier),
       code_challenge_method: "S256",
     });
   };
@@ -73,80 +69,91 @@ export const openLogin = (
   /** Trade the code in *url* for tokens. Nothing is awaited before the request is on its way; keys come meanwhile. */
   const redeem = async (url: string, state: string, spent: Transaction): Promise<LoginResult> => {
     const { target, verifier, key, issuer } = spent as Required<Transaction>;
-    const endpoint = issuer.token_endpoint;
+    const { token_endpoint: endpoint, revocation_endpoint: revocation } = issuer;
     const code = readCallback(url, state, options, issuer.authorization_response_iss_parameter_supported);
-    const asked = requestTokens(
-      endpoint,
-      formOf(
-        { grant_type: "authorization_code", client_id: clientId, redirect_uri: redirectUri, code, code_verifier: verifier },
-        key,
-      ),
+    const form = formOf(
+      { grant_type: "authorization_code", client_id: clientId, redirect_uri: redirectUri, code, code_verifier: verifier },
+      key,
     );
+    const asked = prover.attempt("POST", endpoint, (headers) => ask(safe(endpoint), { body: form, headers }));
     const prepare = async (again?: boolean): Promise<VerifyingKey[]> => importKeys(await findKeys(issuer, again));
     const keys = prepare();
     void callHere("renew", name); // wakes the vault up: there will be something to keep
-    const body = await asked;
+    const body = readTokens(await asked, prover.type);
     const idToken = body.id_token as string;
     const user = await verifyIdToken(idToken, { ...spent, ...options } as Expected, (again) => (again ? prepare(again) : keys));
-    const known = { id: mintSessionId(name), turn: 0, idToken, endpoint, user };
+    const known = { id: mintSessionId(name), turn: 0, idToken, endpoint, revocation: isSafe(revocation) && revocation, user };
     session.enter(known, key!, readAccessToken(body), body.refresh_token as string | undefined);
     return { target, user };
   };
 
-  /** What the answer in *url* comes to. */
-  const settle = async (url: string, state: string): Promise<LoginResult> => {
-    const isWaitedFor = (): unknown => findTransaction(state)?.popup;
-    const isWindow = isWaitedFor();
-    if (isWindow) {
-      // The page that opened this window finishes; if it is gone, the window does.
-      session.tell("callback", [state, url]);
-      await session.hear(() => !isWaitedFor(), OPENER_ANSWERS);
-    }
+  /** Go to the issuer. */
+  const leave = async (asked: LoginOptions, state: string): Promise<never> => {
+    location.assign(await begin({ ...asked, popup: false }, state));
+    return new Promise(() => 0);
+  };
+
+  /** What the answer in *url* comes to: in the page that asked, or in the window that came back. */
+  const finish = async (url: string, state: string, isWindow?: unknown): Promise<LoginResult> => {
     const kept = takeTransaction(state);
     if (kept?.name === name) return redeem(url, state, kept);
     if (isWindow) close();
-    // Nobody here began this login, or it was finished before: a bookmark, the back button, a cleared storage.
+    // It was finished before, or its record is lost: a bookmark, the back button, a cleared storage.
     const target = kept?.target;
     const user = await session.user();
     if (user) return { target, user };
-    const now = Date.now();
-    if (now - sessionStorage[name] < ONE_LOOP) throw new ProofkeyError("transaction_lost");
-    sessionStorage[name] = now;
-    return login({ target });
+    // Once more, by itself, if it was begun in this browser, or (all records are gone) in this tab: nobody else's address
+    // signs anybody in. What is begun here is not noted, so it is lost once only.
+    if (!kept && sessionStorage[name] !== state) throw new ProofkeyError("transaction_lost");
+    return leave({ target }, mint());
+  };
+
+  const settle = async (url: string, state: string): Promise<LoginResult> => {
+    const isWindow = findTransaction(state)?.popup;
+    if (isWindow) {
+      // The page that opened this window finishes; if it is gone, the window does.
+      session.tell("callback", [state, url]);
+      await navigator.locks.request(state, () => 0);
+    }
+    return finish(url, state, isWindow);
   };
 
   const login = async (asked: LoginOptions = {}): Promise<LoginResult> => {
     const state = mint();
     // Before anything is awaited, or the browser takes it for an advertisement.
-    const opened = asked.popup && open("about:blank", state, "width=600,height=600");
+    const opened = asked.popup && open("", "", "width=600");
     if (!opened) {
       if (asked.popup === true) throw new ProofkeyError("popup_blocked");
-      location.assign(await begin({ ...asked, popup: false }, state));
-      return new Promise(() => 0);
+      sessionStorage[name] = state;
+      return leave(asked, state);
     }
-    const url = await new Promise<string>((resolve, reject) => {
-      session.on("callback", ([theirs, answer]) => theirs === state && resolve(answer));
-      setTimeout(reject, POPUP_PATIENCE, new ProofkeyError("popup_timeout"));
-      begin(asked, state)
-        .then((address) => opened.location.replace(address))
-        .catch(reject);
-    }).finally(() => opened.close());
-    return redeem(url, state, takeTransaction(state)!).finally(session.saved);
+    opened.opener = null; // or the pages shown there could send this one elsewhere
+    return navigator.locks.request(state, async () => {
+      const url = await new Promise<string>((resolve, reject) => {
+        session.on("callback", ([theirs, answer]) => theirs === state && resolve(answer));
+        setTimeout(reject, POPUP_PATIENCE, new ProofkeyError("popup_timeout"));
+        begin(asked, state)
+          .then((address) => opened.location.replace(address), reject);
+      }).finally(() => opened.close());
+      return finish(url, state).finally(session.saved);
+    });
   };
+
+  session.on("signedout", () => delete settling[name]);
 
   const handleCallback = async (): Promise<LoginResult | null> => {
     const state = stateOf(location.href, redirectUri);
     if (state) {
-      settling.set(name, settle(location.href, state));
+      settling[name] = settle(location.href, state);
       history.replaceState(null, "", redirectUri);
     }
-    return (await settling.get(name)?.finally(session.saved)) ?? null;
+    return (await settling[name]?.finally(session.saved)) ?? null;
   };
 
   return {
     login,
     handleCallback,
     /** Once it is known what the answer that is being dealt with comes to. */
-    settled: async (): Promise<unknown> => settling.get(name)?.catch(() => 0),
+    settled: async (): Promise<unknown> => settling[name]?.catch(() => 0),
   };
 };

@@ -13,7 +13,7 @@ export interface AccessToken {
 /** What one tab tells another: the session, and perhaps one access token and the form that asks for it. */
 export interface Handed extends Known {
   key?: string;
-  token?: AccessToken | null;
+  token?: AccessToken | false | undefined;
 }
 
 /** What listeners are told. */

@@ -11,13 +11,11 @@ export const base64url = (bytes: ArrayBuffer): string =>
 export const fromBase64url = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));
 
-/** The part of an id or `state` that says when it was made: later ones sort behind earlier ones. */
-export const stamp = (moment: number): string => moment.toString(36);
-
 /**
- * A `code_verifier`, `state`, `nonce` or session id: 244 random bits in 81 unreserved characters, the moment in front.
+ * A `code_verifier`, `state`, `nonce` or session id: 244 random bits in 81 unreserved characters; in front the moment, so that
+ * later ones sort behind earlier ones.
  */
-export const mint = (moment = Date.now()): string => stamp(moment) + "." + crypto.randomUUID() + crypto.randomUUID();
+export const mint = (moment = Date.now()): string => moment.toString(36) + "." + crypto.randomUUID() + crypto.randomUUID();
 
 /** BASE64URL(SHA256(ASCII(code_verifier))): of the digest's bytes, not of its hex (RFC 7636 §4.2). */
 export const challengeFor = async (verifier: string): Promise<string> =>

@@ -33,15 +33,19 @@ export const slashed = (url: string): string => bare(url).replace(/\/?$/, "/");
 
 const sentIn = (url: string, redirectUri: string): URLSearchParams => new URL(url, redirectUri).searchParams;
 
-/** *url*, unless what travels there could be read on the way: https, or http to this machine (RFC 9700 §2.6). */
+/** Whether nobody on the way can read what travels to *url*: https, or http to this machine (RFC 9700 §2.6). */
+export const isSafe = (url: string | undefined): boolean =>
+  /^https:|^http:\/\/(localhost|127\.0\.0\.1|\[::1])[:/]/.test(url!);
+
+/** *url*, unless what travels there could be read on the way. */
 export const safe = (url: string | undefined): string => {
-  if (/^http(s:\/\/|:\/\/(localhost|127\.0\.0\.1|\[::1])[:/])/.test(url!)) return url!;
+  if (isSafe(url)) return url!;
   throw new ProofkeyError("metadata_refused", url);
 };
 
 /** A page of the issuer's, with *parameters*. */
 export const addressOf = (url: string, parameters: Record<string, unknown>): string =>
-  safe(url) + (/\?/.test(url) ? "&" : "?") + formOf(parameters);
+  safe(url) + (url.includes("?") ? "&" : "?") + formOf(parameters);
 
 /**
  * The `state` of the answer in *url*; nothing where *url* holds no answer to *redirectUri*. One with a slash too many is an

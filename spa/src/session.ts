@@ -3,8 +3,10 @@
 // 1. Access tokens live in memory and travel between tabs by BroadcastChannel; the refresh token stays with the keeper.
 // 2. Of two sessions the one signed in to later wins, in every tab; what is older than a sign-out never comes back.
 // 3. Only the holder of the Web Lock refreshes. It saves, tells everybody, and then lets the lock go.
-// 4. Only `invalid_grant` signs out. A lost answer is asked for again with the same refresh token.
+// 4. Only `invalid_grant` signs out. A lost answer is asked for again with the same refresh token, a late one beside the request
+//    that is under way; never later than issuers repeat an answer, and a refusal counts once no other answer can come.
 import { ProofkeyError } from "./errors.js";
+import { formOf } from "./http.js";
 import { readClaims, type Claims } from "./id_token.js";
 import { callHere, callKeeper } from "./keeper.js";
 import type { AccessToken, Events, Handed, Messages } from "./messages.js";
@@ -13,14 +15,20 @@ import { readTokens } from "./protocol.js";
 import { raiseMarker, readMarker } from "./storage.js";
 import type { Known } from "./worker.js";
 
-type All = Events & Messages & { heard: undefined };
+/** None is as good as one that has expired. */
+type Found = AccessToken | false | undefined;
 
+type All = Events & Messages & { [HEARD]: undefined };
+
+const HEARD = ""; // the event that something may have come
 const PEERS_ANSWER = 30;
 const HOLDER_ANSWERS = 2_000;
-// Pauses between attempts, in which a faster tab may be heard; within the 10 s in which issuers repeat a lost answer.
-const RETRIES = [0, 150, 300, 500, 1000, 2000];
-const NOTHING = 1; // as in worker.ts, whose code is not this bundle's
-const ELSEWHERE = 2;
+// Pauses behind attempts that came to nothing, in which a faster tab may be heard; the last is followed by none.
+const RETRIES = [150, 300, 500, 1000, 2000, 0];
+// After this long one more is sent beside it; none when 10 s since the first are near, in which issuers repeat an answer.
+const BESIDE = 4_250;
+const LAST_SENDING = 9_000;
+const LONGEST_ANSWER = 30_000;
 const OUT = /~$/;
 const LONGEST_TIMER = 1e9; // a longer one would ring at once
 
@@ -28,7 +36,7 @@ const LONGEST_TIMER = 1e9; // a longer one would ring at once
 export const readAccessToken = (body: Record<string, unknown>): AccessToken => ({
   accessToken: body.access_token as string,
   givenAt: Date.now(),
-  life: ((body.expires_in as number) || 300) * 1e3,
+  life: ((body.expires_in as number) >= 1 ? (body.expires_in as number) : 300) * 1e3, // what nobody can live with is not said
 });
 
 export type Session = ReturnType<typeof openSession>;
@@ -36,19 +44,19 @@ export type Session = ReturnType<typeof openSession>;
 /** The session of this tab. *defaultKey* is the form that asks for the access token of nothing in particular. */
 export const openSession = (options: ClientOptions, name: string, prover: Prover, defaultKey: string) => {
   const { persist = true, renewAt = 0.75 } = options;
-  const refreshing = "&grant_type=refresh_token&client_id=" + encodeURIComponent(options.clientId);
-  const tokens = new Map<string, AccessToken>(); // by the form that asks for them
-  const flights = new Map<string, Promise<AccessToken>>();
+  const flights: Record<string, Promise<AccessToken>> = {}; // by the form that asks for a token
   const listeners = new Set<(event: string, told: unknown) => void>();
   const channel = new BroadcastChannel(name);
   const nobody = { id: "", user: null } as unknown as Handed;
+  let tokens: Record<string, AccessToken | undefined> = {}; // likewise
   let here = nobody;
   let isHolder = persist; // with persist: false, only the tab of the login can refresh
   let saving: Promise<unknown> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const on = <E extends keyof All>(event: E, listener: (told: All[E]) => unknown): (() => void) => {
-    const hearing = (happened: string, told: any): unknown => happened === event && listener(told);
+    // Asynchronous, so that what a listener throws is reported to the page and stops nothing here.
+    const hearing = async (happened: string, told: any): Promise<unknown> => happened === event && listener(told);
     listeners.add(hearing);
     return () => listeners.delete(hearing);
   };
@@ -58,44 +66,44 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
 
   const tell = <M extends keyof Messages>(message: M, told: Messages[M]): void => channel.postMessage([message, told]);
 
+  const tellError = (error: unknown): void => emit("error", error);
+
   /** Wait until *found* finds something or *duration* is over; it looks again at whatever this tab hears. */
-  const hear = <T>(found: () => T, duration: number): Promise<T> =>
+  const hear = (found: () => unknown, duration: number): Promise<unknown> =>
     new Promise((resolve) => {
-      const finish = (): void => {
-        off();
-        resolve(found());
-      };
-      const off = on("heard", () => found() && finish());
+      const finish = (): void => resolve(off());
+      const off = on(HEARD, () => found() && finish());
       setTimeout(finish, duration);
+      emit(HEARD);
     });
 
-  const find = (key: string): AccessToken | null => {
-    const held = tokens.get(key);
-    return held && held.givenAt + held.life * 0.95 > Date.now() ? held : null;
+  const find = (key: string): Found => {
+    const held = tokens[key];
+    return held && held.givenAt + held.life * 0.95 > Date.now() && held;
   };
 
   const renewAhead = (): void => {
     clearTimeout(timer);
-    const held = tokens.get(defaultKey);
+    const held = tokens[defaultKey];
     if (!renewAt || !held) return;
     timer = setTimeout(
       // All tabs wake at once, one gets the lock, and the others hear of it. A hidden page needs no token ahead of need.
-      () => document.hidden || token(defaultKey, held).catch((error) => emit("error", error)),
+      () => document.hidden || token(defaultKey, held).catch(tellError),
       Math.min(held.life * renewAt + held.givenAt - Date.now(), LONGEST_TIMER),
     );
   };
 
   /** Take over what another tab, the keeper or a login says, unless this tab knows of something newer. */
-  const adopt = ({ key = "", token: given, ...told }: Handed): void => {
+  const adopt = ({ key, token: given, ...told }: Handed): void => {
     if (told.id < readMarker(name)) return;
     raiseMarker(name, told.id);
     const isAnother = told.id > here.id;
-    if (isAnother) tokens.clear();
+    if (isAnother) tokens = {};
     if (isAnother || told.turn >= here.turn) here = told;
-    const isNewer = given && given.givenAt > (tokens.get(key)?.givenAt ?? 0);
-    if (isNewer) tokens.set(key, given);
+    const isNewer = given && given.givenAt > (tokens[key!]?.givenAt ?? 0);
+    if (isNewer) tokens[key!] = given;
     renewAhead();
-    emit("heard");
+    emit(HEARD);
     if (isAnother) emit("signedin", here.user);
     if (isNewer) emit("refreshed");
   };
@@ -111,15 +119,13 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     raiseMarker(name, id + "~");
     if (!here.id || id < here.id) return;
     here = nobody;
-    tokens.clear();
+    tokens = {};
     clearTimeout(timer);
-    emit("heard");
     emit("signedout", reason);
   };
 
   /** The end of the session, in every tab, asleep or awake; gives its id. */
-  const signOut = (reason: string): string => {
-    const id = here.id || readMarker(name);
+  const signOut = (reason: string, id = here.id || readMarker(name)): string => {
     end([id, reason]);
     tell("out", [id, reason]);
     return id;
@@ -130,17 +136,6 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     if (here.id && here.id < readMarker(name)) end([here.id, OUT.test(readMarker(name)) ? "logout" : "replaced"]);
   };
 
-  /** Learn from other tabs, or from the vault, of a session that is there. */
-  const restore = async (key: string, found: () => unknown): Promise<void> => {
-    const marker = readMarker(name);
-    const isThere = marker && !OUT.test(marker);
-    const kept = isThere && persist && callKeeper("renew", name);
-    tell("ask", key);
-    await hear(found, isThere && !isHolder ? HOLDER_ANSWERS : PEERS_ANSWER);
-    const known = kept && !here.id && (await kept).known;
-    if (known) adopt(known);
-  };
-
   /** Who is signed in after a refresh: still the same person (OpenID Connect Core §12.2). */
   const readUser = (idToken: unknown, user: Claims | null): Claims | null => {
     if (!idToken) return user;
@@ -149,43 +144,78 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     return claims;
   };
 
-  /** Refresh until there is an answer; called by whoever holds the lock. */
-  const refresh = async (key: string, fresh: () => AccessToken | null): Promise<AccessToken> => {
-    for (const pause of RETRIES) {
-      const heard = pause && (await hear(fresh, pause));
-      if (heard) return heard;
-      const { id, turn, endpoint } = here;
-      if (!id) break;
-      const said = await prover.attempt("POST", endpoint, (headers) =>
-        callKeeper("renew", name, { id, turn }, key + refreshing, headers),
-      );
-      const { status, known, body } = said;
-      if (status === NOTHING || body?.error === "invalid_grant") {
-        await callKeeper("drop", name, id);
-        signOut("expired");
-        break;
-      } else if (status === ELSEWHERE) {
-        // Somebody refreshed while we waited for the lock, or signed in anew: they have what we want.
-        adopt(known!);
-        tell("ask", key);
-      } else if (status) {
-        const tokens = readTokens(said, prover.type);
-        return share({ ...known!, user: readUser(tokens.id_token, known!.user), key, token: readAccessToken(tokens) });
-      }
-    }
-    throw new ProofkeyError(here.id ? "unavailable" : "login_required");
-  };
+  /** Another access token for *key* than *old*: whoever has one, or the issuer. */
+  const renew = async (key: string, old: Found): Promise<AccessToken> => {
+    let refused: any;
+    let got: Found;
+    let running = 0;
+    let expected: Handed;
 
-  const renew = async (key: string, old: AccessToken | null): Promise<AccessToken> => {
-    const fresh = (): AccessToken | null => {
+    const found = (): Found => {
       const held = find(key);
-      return held === old ? null : held;
+      return (got ||= held !== old && held);
     };
-    if (!here.id || !isHolder) await restore(key, fresh);
-    const heard = fresh();
-    if (heard) return heard;
+    const isOver = (): unknown => found() || refused;
+    const isQuiet = (): unknown => found() || !running;
+
+    /** Learn from other tabs, or from the vault, of a session that is there. */
+    const restore = async (): Promise<void> => {
+      const marker = readMarker(name);
+      const isThere = marker && !OUT.test(marker);
+      const kept = isThere && persist && callKeeper("renew", name);
+      tell("ask", key);
+      await hear(found, isThere && !isHolder ? HOLDER_ANSWERS : PEERS_ANSWER);
+      const known = kept && !here.id && (await kept).known;
+      if (known) adopt(known);
+    };
+
+    /** One refresh request, and a pause behind it where it comes to nothing. */
+    const attempt = async (pause: number): Promise<void> => {
+      running++;
+      expected = here;
+      try {
+        const said = await prover.attempt("POST", expected.endpoint, (headers) =>
+          callKeeper("renew", name, expected, "" + formOf({ grant_type: "refresh_token", client_id: options.clientId }, key), headers),
+        );
+        const { known, body } = said;
+        if (known && !body) {
+          // Somebody refreshed while we waited for the lock, or signed in anew: they have what we want.
+          adopt(known);
+          tell("ask", key);
+        } else {
+          const tokens = readTokens(said, prover.type);
+          got = share({ ...known!, user: readUser(tokens.id_token, known!.user), key, token: readAccessToken(tokens) });
+        }
+      } catch (error: any) {
+        if (error.code !== "unavailable") refused = error;
+      }
+      await hear(isOver, pause);
+      running--;
+      emit(HEARD);
+    };
+
+    /** Refresh until there is an answer; called by whoever holds the lock. */
+    const refresh = async (): Promise<AccessToken> => {
+      const began = Date.now();
+      for (const pause of RETRIES) {
+        if (!here.id || Date.now() - began > LAST_SENDING || isOver()) break;
+        void attempt(pause);
+        await hear(isQuiet, BESIDE);
+      }
+      await hear(isQuiet, LONGEST_ANSWER);
+      if (got) return got;
+      if (refused?.code === "invalid_grant") {
+        await callKeeper("drop", name, expected.id);
+        signOut("expired", expected.id);
+        refused = null;
+      }
+      throw refused ?? new ProofkeyError(here.id ? "unavailable" : "login_required");
+    };
+
+    if (!here.id || !isHolder) await restore();
+    if (found()) return got as AccessToken;
     if (!isHolder) throw new ProofkeyError("login_required");
-    return navigator.locks.request(name, async () => fresh() ?? refresh(key, fresh));
+    return navigator.locks.request(name, async () => found() || refresh());
   };
 
   /** An access token for *key*, another one than *stale* (true: than the one here); all who ask at once share one answer. */
@@ -193,8 +223,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     keepInStep();
     const held = find(key);
     if (held && stale !== true && held !== stale) return held;
-    flights.set(key, flights.get(key) ?? renew(key, held).finally(() => flights.delete(key)));
-    return flights.get(key)!;
+    return (flights[key] ??= renew(key, held).finally(() => delete flights[key]));
   };
 
   channel.onmessage = ({ data: [message, told] }) => emit(message, told);
@@ -208,7 +237,6 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
 
   return {
     token,
-    hear,
     tell,
     on,
     signOut,
@@ -219,8 +247,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     enter(known: Known, key: string, token: AccessToken, refreshToken: string | undefined): void {
       isHolder = true;
       share({ ...known, key, token });
-      const call = persist ? callHere : callKeeper;
-      saving = refreshToken ? call("save", name, known, refreshToken, persist) : call("drop", name, known.id);
+      saving = (persist ? callHere : callKeeper)("save", name, known, refreshToken, persist);
     },
 
     /** Resolves when a reload would find the session. */
@@ -228,7 +255,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
 
     /** Who is signed in, once tabs, vault and issuer were asked. */
     async user(): Promise<Claims | null> {
-      await token(defaultKey).catch((error) => error.code === "login_required" || emit("error", error));
+      await token(defaultKey).catch((error) => error.code === "login_required" || tellError(error));
       return here.user;
     },
   };

@@ -4,7 +4,7 @@
 // localStorage, not sessionStorage: a login may come back in another tab (a link in an e-mail, a popup), and reading it
 // waits for nothing, so a record is spent before anything else can run.
 import type { Issuer } from "./issuer.js";
-import { mint, stamp } from "./pkce.js";
+import { mint } from "./pkce.js";
 
 /** One login under way; of one that was spent only `target` is left. */
 export interface Transaction {
@@ -25,21 +25,20 @@ const LOGIN = "proofkey-login:";
 const KEPT_FOR = 3_600_000;
 const AT_MOST = 20;
 
-const oldest = (): string => LOGIN + stamp(Date.now() - KEPT_FOR);
-
-/** Write down a login, and forget those that are an hour old or more than twenty. */
+/** Write down a login, and forget those that are more than twenty. */
 export const keepTransaction = (state: string, transaction: Transaction): void => {
   Object.keys(localStorage)
     .filter((key) => key.startsWith(LOGIN))
     .sort()
-    .reverse()
-    .forEach((key, index) => (index > AT_MOST - 2 || key < oldest()) && delete localStorage[key]);
+    .slice(0, 1 - AT_MOST)
+    .forEach((key) => delete localStorage[key]);
   localStorage[LOGIN + state] = JSON.stringify(transaction);
 };
 
 /** The login that *state* names, without spending it. */
 export const findTransaction = (state: string): Transaction | null =>
-  LOGIN + state > oldest() ? JSON.parse(localStorage[LOGIN + state] ?? null) : null;
+  // In front stands the moment: parsing ends at the dot.
+  (parseInt(state, 36) > Date.now() - KEPT_FOR && JSON.parse(localStorage[LOGIN + state] || 0)) as Transaction | null;
 
 /** The login that *state* names, spent by this call: whoever comes second finds only where the person wanted to go. */
 export const takeTransaction = (state: string): Transaction | null => {

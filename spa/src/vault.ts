@@ -13,9 +13,9 @@ export interface Turn {
   turn: number;
 }
 
-/** A session with what is sealed. */
-export interface Opened<T> extends Turn {
-  secret: T;
+/** What is sealed, and whose it is. */
+export interface Sealed {
+  known: Turn;
 }
 
 const STORE = "sessions";
@@ -27,36 +27,34 @@ const promised = <T>(request: IDBRequest<T>): Promise<T> =>
     request.onerror = reject;
   });
 
-let database: Promise<IDBDatabase> | undefined;
-
+// Opened for one transaction and closed behind it: a connection that is kept stands in the way of whoever deletes the
+// database, and is dead once the browser has cleared it.
 const reach = async (): Promise<IDBObjectStore> => {
-  if (!database) {
-    const request = indexedDB.open("proofkey");
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
-    database = promised(request);
-  }
-  return (await database).transaction(STORE, "readwrite").objectStore(STORE);
+  const request = indexedDB.open("proofkey");
+  request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+  const database = await promised(request);
+  const store = database.transaction(STORE, "readwrite").objectStore(STORE);
+  database.close();
+  return store;
 };
 
-/** What lies under *name*. */
-export const load = async <T>(name: string): Promise<Opened<T> | undefined> => {
+/** What lies under *name*, if anything. */
+export const load = async <S extends Sealed>(name: string): Promise<S | void> => {
   const found = await promised((await reach()).get(name));
-  return (
-    found && {
-      ...found,
-      secret: await new Response(await crypto.subtle.decrypt(AES, found.key, found.sealed)).json(),
-    }
-  );
+  try {
+    return await new Response(await crypto.subtle.decrypt(AES, found.key, found.sealed)).json();
+  } catch {
+    // What does not open now never will: it is as good as nothing.
+  }
 };
 
 /** Put *next* (or nothing) in place of what *fits*, in one transaction; false where it does not fit. */
-export const replace = async <T>(name: string, fits: (found?: Turn) => boolean, next?: Opened<T>): Promise<boolean> => {
+export const replace = async (name: string, fits: (found?: Turn) => boolean, next?: Sealed): Promise<boolean> => {
   let record: object | undefined;
   if (next) {
-    const { id, turn, secret } = next;
+    const { id, turn } = next.known;
     const key = await crypto.subtle.generateKey(AES, false, ["encrypt", "decrypt"]);
-    const bytes = new TextEncoder().encode(JSON.stringify(secret));
-    record = { id, turn, key, sealed: await crypto.subtle.encrypt(AES, key, bytes) };
+    record = { id, turn, key, sealed: await crypto.subtle.encrypt(AES, key, new TextEncoder().encode(JSON.stringify(next))) };
   }
   const store = await reach();
   const isFitting = fits(await promised(store.get(name)));

@@ -7,7 +7,7 @@
 import { ask, type Answer } from "./http.js";
 import type { Claims } from "./id_token.js";
 import * as vault from "./vault.js";
-import type { Opened, Turn } from "./vault.js";
+import type { Turn } from "./vault.js";
 
 export { ask };
 
@@ -17,6 +17,8 @@ export interface Known extends Turn {
   idToken: string;
   /** The token endpoint: the refresh token goes nowhere else. */
   endpoint: string;
+  /** Where it is revoked. */
+  revocation: string | false | undefined;
   user: Claims | null;
 }
 
@@ -26,38 +28,37 @@ interface Secret {
   known: Known;
 }
 
-/** The issuer's answer without the refresh token, and the vault after it. */
+/**
+ * The issuer's answer without the refresh token, and the vault after it; no body where no request was made, because the vault
+ * was not where the page believed it to be.
+ */
 export type Renewed = Answer & { known?: Known };
 
-// Statuses that are none of HTTP's: no request was made, because nothing is kept, or another turn than expected.
-const NOTHING = 1;
-const ELSEWHERE = 2;
+// Nothing is kept: told in the issuer's word for a refresh token that is none.
+const NOTHING = { body: { error: "invalid_grant" } };
 
 /** With `persist: false`: as long as this worker lives. */
-const memory = new Map<string, Opened<Secret>>();
+const memory: Record<string, Secret | undefined> = {};
 
-const load = async (name: string): Promise<Opened<Secret> | undefined> =>
-  memory.get(name) ?? vault.load<Secret>(name);
+const load = async (name: string): Promise<Secret | void> => memory[name] ?? vault.load(name);
 
 const replace = async (
   name: string,
   fits: (found?: Turn) => boolean,
-  next?: Opened<Secret>,
-  persist = !memory.has(name),
+  next?: Secret,
+  persist = !memory[name],
 ): Promise<boolean> => {
   if (persist) return vault.replace(name, fits, next);
-  const isFitting = fits(memory.get(name));
-  if (isFitting) next ? memory.set(name, next) : memory.delete(name);
+  const isFitting = fits(memory[name]?.known);
+  if (isFitting) memory[name] = next;
   return isFitting;
 };
 
-const tellOf = ({ turn, secret }: Opened<Secret>): Known => ({ ...secret.known, turn });
-
 /** What a page can ask of the keeper of the session *name*. */
 const keeper = {
-  /** Keep the session of a new login, unless a newer one lies there. */
-  save: (name: string, known: Known, refreshToken: string, persist: boolean): Promise<unknown> =>
-    replace(name, (found) => !found || found.id < known.id, { ...known, secret: { refreshToken, known } }, persist),
+  /** Keep the session of a new login, unless a newer one lies there; without refresh token only the former is forgotten. */
+  save: (name: string, known: Known, refreshToken: string | undefined, persist: boolean): Promise<unknown> =>
+    replace(name, (found) => !found || found.id < known.id, refreshToken ? { refreshToken, known } : undefined, persist),
 
   /** One refresh request with *form*, provided that the vault is where *expected* says. */
   async renew(
@@ -67,27 +68,29 @@ const keeper = {
     headers?: Record<string, string>,
   ): Promise<Renewed> {
     const found = await load(name);
-    if (!found) return { status: NOTHING };
-    const { id, turn, secret } = found;
-    const isHere = (other?: Turn): boolean => other?.id === id && other.turn === turn;
-    if (!isHere(expected)) return { status: ELSEWHERE, known: tellOf(found) };
-    const { refreshToken, known } = secret;
+    if (!found) return NOTHING;
+    const { refreshToken, known } = found;
+    const isHere = (other?: Turn): boolean => other?.id === known.id && other.turn === known.turn;
+    if (!isHere(expected)) return { known };
     const request = new URLSearchParams(form);
     request.set("refresh_token", refreshToken);
     const answer = await ask(known.endpoint, { body: request, headers: headers! });
     if (answer.status !== 200) return answer;
-    const { refresh_token = refreshToken, ...body } = answer.body!;
-    const next = { id, turn: turn + 1, secret: { known, refreshToken: refresh_token as string } };
-    return (await replace(name, isHere, next)) ? { ...answer, body, known: tellOf(next) } : { status: 0 };
+    const { refresh_token, ...body } = answer.body!;
+    const next = { ...known, turn: known.turn + 1 };
+    const isKept = await replace(name, isHere, { refreshToken: (refresh_token as string) || refreshToken, known: next });
+    return isKept ? { ...answer, body, known: next } : {};
   },
 
-  /** Forget the session *id* or an older one; revoke its refresh token (RFC 7009) where an address is given. */
-  async drop(name: string, id: string, endpoint?: string, clientId?: string): Promise<string | undefined> {
+  /** Forget the session *id* or an older one, which is told; then revoke its refresh token (RFC 7009), for *clientId*. */
+  async drop(name: string, id: string, clientId?: string): Promise<Known | undefined> {
     const found = await load(name);
-    if (!found || !(await replace(name, (other) => other?.id! <= id))) return undefined;
-    const { refreshToken, known } = found.secret;
-    if (endpoint) await ask(endpoint, { body: new URLSearchParams({ client_id: clientId!, token: refreshToken }) });
-    return known.idToken;
+    if (!(await replace(name, (other) => other?.id! <= id)) || !found) return undefined;
+    const { refreshToken, known } = found;
+    if (clientId && known.revocation) {
+      await ask(known.revocation, { body: new URLSearchParams({ client_id: clientId, token: refreshToken }) });
+    }
+    return known;
   },
 };
 
@@ -98,7 +101,7 @@ export type Call = <M extends keyof Keeper>(method: M, ...given: Parameters<Keep
 
 /** The keeper's answer; a failure of the browser's own is told like one of the network. */
 export const answer = ((method: keyof Keeper, ...given: unknown[]) =>
-  (keeper[method] as (...all: unknown[]) => Promise<unknown>)(...given).catch(() => ({ status: 0 }))) as Call;
+  (keeper[method] as (...all: unknown[]) => Promise<unknown>)(...given).catch(() => ({}))) as Call;
 
 if ((globalThis as any).WorkerGlobalScope) {
   onmessage = async ({ data, ports }) => ports[0]!.postMessage(await (answer as any)(...data));

@@ -82,6 +82,12 @@ test("what is no signed token at all is malformed", async () => {
   await refused(Promise.resolve(`${header}.${claims}.${signature}.${signature}`), "id_token_signature_invalid");
 });
 
+test("of several audiences the authorized party is this client", async () => {
+  equal((await believe(await es256.sign({ ...CLAIMS, aud: ["other", "app"], azp: "app" }))).sub, "alice");
+  await refused(es256.sign({ ...CLAIMS, aud: ["app", "other"], azp: "other" }), "id_token_aud_differs");
+  await refused(es256.sign({ ...CLAIMS, aud: ["other", "another"], azp: "app" }), "id_token_aud_differs");
+});
+
 test("a clock may be a minute wrong, and one audience may stand in an array", async () => {
   equal((await believe(await es256.sign({ ...CLAIMS, exp: now - 30, aud: ["app"], azp: "app" }))).sub, "alice");
   equal((await believe(await es256.sign({ ...CLAIMS, iat: now + 30 }))).sub, "alice");

@@ -1,7 +1,7 @@
 // Reading metadata, tokens and challenges; writing forms; which address may get a token.
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { test } from "node:test";
-import { isUnder } from "../src/api.js";
+import { isAbove } from "../src/api.js";
 import { formOf } from "../src/http.js";
 import { addressOf, challengeParameter, readCallback, readMetadata, readTokens, safe, stateOf } from "../src/protocol.js";
 
@@ -62,7 +62,7 @@ test("a form sends several of an array, zero, and nothing of what is not there",
 
 test("a token goes to an API's own address and below it, and nowhere else", () => {
   const api = "https://api.example/v1";
-  for (const url of [api, `${api}/`, `${api}/notes?x=/#y`, `${api}?x`]) equal(isUnder(url, api), true, url);
+  for (const url of [api, `${api}/`, `${api}/notes?x=/#y`, `${api}?x`]) equal(isAbove(url)(api), true, url);
   for (const url of [
     "https://api.example/v10",
     "https://api.example/",
@@ -72,7 +72,7 @@ test("a token goes to an API's own address and below it, and nowhere else", () =
     "https://api.example:8443/v1",
     "https://user@api.example/v1",
   ]) {
-    equal(isUnder(url, api), false, url);
+    equal(isAbove(url)(api), false, url);
   }
 });
 

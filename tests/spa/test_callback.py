@@ -92,6 +92,21 @@ async def test_a_record_that_is_lost_again_and_again_ends_in_a_refusal_not_in_a_
         assert [] == setting.wire.exchanges
 
 
+async def test_an_address_that_somebody_else_made_begins_no_sign_in(browser: Browser, setting: Setting) -> None:
+    """The issuer still has its session: a sign-in that began by itself would end without a click."""
+    async with window(browser) as context:
+        tab = await Tab.open(setting, context)
+        await tab.sign_in()
+        await tab.run("client.logout({redirect: false})")
+        for state in ("y", "zzzzzzzz.y"):
+            tab.navigations.clear()
+            await tab.page.goto(f"{setting.app}/callback?code=x&state={state}")
+            await tab.ready()
+            assert "transaction_lost" == (await tab.run("back"))["refused"]
+            assert [f"{setting.app}/callback?code=x&state={state}"] == tab.navigations
+        assert SIGNED_OUT == await tab.outcome("client.getToken()")
+
+
 async def test_who_denies_is_told_so_by_the_issuer_s_word(browser: Browser, setting: Setting) -> None:
     setting.site.config = {**setting.config, "clientId": "asks"}
     async with window(browser) as context:

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Route
 
 from tests.browser import window
 from tests.spa.setting import Setting
@@ -67,7 +67,8 @@ async def test_a_refused_token_is_renewed_once_and_not_again(browser: Browser, s
         assert 200 == (await tab.run(CALL, f"{setting.api_url}/notes"))["value"][0]
         assert 1 == len(setting.wire.refreshes())
         setting.api.refuses_all = True
-        assert 401 == (await tab.run(CALL, f"{setting.api_url}/notes"))["value"][0]
+        for _ in range(3):
+            assert 401 == (await tab.run(CALL, f"{setting.api_url}/notes"))["value"][0]
         assert 2 == len(setting.wire.refreshes())
 
 
@@ -85,6 +86,51 @@ async def test_a_token_is_asked_for_the_api_and_the_scope_of_the_call(browser: B
         assert (setting.api_url, "https://bills.example") == (notes["aud"], bills["aud"])
         assert "bills:read" == bills["scope"]
         assert "bills:read" not in notes["scope"]
+
+
+ONE_NONCE = """async () => {
+    const {dpop} = await import("/spa/dpop.js");
+    const {attempt} = dpop();
+    const said = (status, more) => new Response("", {status, headers: {"dpop-nonce": "now", ...more}});
+    const send = async ({dpop: proof}) => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        const claims = JSON.parse(atob(proof.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
+        return claims.nonce === "now" ? said(200) : said(401, {"www-authenticate": 'DPoP error="use_dpop_nonce"'});
+    };
+    const asked = [1, 2, 3, 4, 5].map((number) => attempt("GET", "https://api.example/" + number, send, "token"));
+    return (await Promise.all(asked)).map(({status}) => status);
+}"""
+
+
+async def test_calls_that_leave_together_all_answer_a_server_s_demand_for_a_nonce(
+    browser: Browser, setting: Setting
+) -> None:
+    async with window(browser) as context:
+        tab = await Tab.open(setting, context)
+        assert [200] * 5 == await tab.run(ONE_NONCE)
+
+
+async def test_userinfo_is_asked_with_another_token_where_one_is_refused(browser: Browser, setting: Setting) -> None:
+    asked: list[str] = []
+
+    async def refuse_once(route: Route) -> None:
+        asked.append(route.request.method)
+        if asked.count("GET") > 1 or route.request.method == "OPTIONS":
+            await route.continue_()
+            return
+        headers = {
+            "access-control-allow-origin": "*",
+            "access-control-expose-headers": "www-authenticate",
+            "www-authenticate": 'Bearer error="invalid_token"',
+        }
+        await route.fulfill(status=401, headers=headers, body="")
+
+    async with window(browser) as context:
+        tab = await Tab.open(setting, context)
+        await tab.sign_in()
+        await context.route("**/userinfo", refuse_once)
+        assert "alice@demo.example" == (await tab.outcome("client.userinfo()"))["value"]["email"]
+        assert 1 == len(setting.wire.refreshes())
 
 
 async def step_up(setting: Setting, max_age: int) -> None:

@@ -109,9 +109,10 @@ async def test_fifty_tabs_live_through_two_hundred_rotations_with_lost_answers(
 async def test_without_the_lock_the_table_would_notice(browser: Browser, setting: Setting) -> None:
     """One round with a library whose lock is taken out: more than one refresh, or somebody is signed out."""
     script = (BUILT / "index.js").read_text(encoding="utf-8")
-    assert 1 == script.count("navigator.locks.request(")
+    assert 3 == script.count("navigator.locks.request(")  # two of them are windows'
     broken = script.replace("navigator.locks.request(", "((_name, act) => act())(")
     setting.site.files["/spa/index.js"] = broken.encode()
     async with table(browser, setting, 10) as (_, leader, token):
+        setting.wire.delay = 1.0  # or a busy machine lets them come one after another
         told = await play(leader, 0, 10, token)
     assert 1 < len(setting.wire.refreshes()) or any("refused" in each for each in told)

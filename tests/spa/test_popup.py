@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from tests.browser import CHROMIUM, window
-from tests.spa.setting import Setting
+from tests.spa.setting import PASSWORD, Setting
 from tests.spa.tab import SIGNED_OUT, Tab
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -39,6 +39,38 @@ async def test_a_window_signs_in_all_tabs_and_closes_itself(browser: Browser, se
         assert [f"{setting.app}/"] * 2 == [each.page.url for each in (tab, other)]
         assert ["Alice Adler"] * 2 == [await each.name() for each in (tab, other)]
         assert 1 == len(setting.wire.redemptions())
+
+
+BUSY = """new Promise((resolve) => setTimeout(() => {
+    for (const until = Date.now() + 4000; Date.now() < until; );
+    resolve();
+}, 300))"""
+
+
+@pytest.mark.parametrize("policy", [b"", b"cross-origin-opener-policy: same-origin\r\n"])
+async def test_a_page_that_is_busy_while_its_window_comes_back_redeems_once(
+    browser: Browser, setting: Setting, policy: bytes
+) -> None:
+    """With COOP the window lives in another process, which sees what the page wrote into storage a moment later."""
+    setting.wire.page_headers = policy
+    async with window(browser) as context:
+        tab = await Tab.open(setting, context)
+        popup = await open_popup(tab)
+        await popup.get_by_label("Email or username").fill("alice")
+        await popup.get_by_label("Password").fill(PASSWORD)
+        await tab.run(f"void ({BUSY})")
+        async with popup.expect_event("close", timeout=15_000):
+            await popup.get_by_role("button", name="Sign in", exact=True).click()
+        assert "Alice Adler" == (await tab.run("login"))["value"]["user"]["name"]
+        assert [200] == [each.status for each in setting.wire.redemptions()]
+        assert "value" in await tab.outcome("client.getToken({renew: true})")
+
+
+async def test_the_pages_in_the_window_do_not_reach_the_page_that_opened_it(browser: Browser, setting: Setting) -> None:
+    async with window(browser) as context:
+        tab = await Tab.open(setting, context)
+        popup = await open_popup(tab)
+        assert [None, ""] == await popup.evaluate("[window.opener, window.name]")
 
 
 async def test_a_window_that_the_person_closes_harms_nothing(browser: Browser, setting: Setting) -> None:

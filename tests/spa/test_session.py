@@ -117,14 +117,14 @@ async def test_signing_out_reaches_every_tab_and_the_issuer(browser: Browser, se
             assert await tab.run("client.user()") is None
             await tab.reload()
             assert SIGNED_OUT == await tab.outcome("client.getToken()")
-        assert 400 == await _refresh_by_hand(tabs[0], refresh_token)
+        assert 400 == await refresh_by_hand(tabs[0], refresh_token)
         await tabs[0].leave_to_sign_in()
         await tabs[0].give_password("bob")
         await tabs[0].returns()
         assert "Bob Brandt" == await tabs[1].name()
 
 
-async def _refresh_by_hand(tab: Tab, refresh_token: str) -> int:
+async def refresh_by_hand(tab: Tab, refresh_token: str) -> int:
     """The status of a refresh request that the library did not make."""
     status: int = await tab.run(
         """([url, refresh_token]) => fetch(url, {method: "POST",

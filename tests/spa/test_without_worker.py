@@ -29,6 +29,21 @@ async def test_a_policy_without_workers_leaves_everything_working(browser: Brows
         assert {"refused": "login_required"} == {"refused": (await tab.outcome("client.getToken()"))["refused"]}
 
 
+TRUSTED = (b"content-security-policy", b"default-src 'self'; connect-src *; require-trusted-types-for 'script'")
+
+
+async def test_under_trusted_types_everything_works_without_a_worker(browser: Browser, setting: Setting) -> None:
+    """The browser refuses to start one in the constructor, not in an event."""
+    setting.site.headers.append(TRUSTED)
+    async with window(browser) as context:
+        tab = await Tab.open(setting, context)
+        await tab.sign_in()
+        assert await tab.token() != await tab.run("client.getToken({renew: true})")
+        assert [] == tab.page.workers
+        await tab.reload()
+        assert "Alice Adler" == await tab.name()
+
+
 async def test_a_refresh_is_made_by_a_worker_where_there_may_be_one(browser: Browser, setting: Setting) -> None:
     async with window(browser) as context:
         tab = await Tab.open(setting, context)
