@@ -105,7 +105,7 @@ async def test_what_goes_wrong_is_seen_wherever_the_reader_is(browser: Browser, 
 
 
 async def test_who_waits_sees_it(browser: Browser, dev: DevServer) -> None:
-    async with window(browser) as context:
+    async with window(browser, bypass_csp=True) as context:
         reader = await Reader.open(dev, context)
         await reader.walk_to(7)
         held: list[Route] = []
@@ -119,6 +119,10 @@ async def test_who_waits_sees_it(browser: Browser, dev: DevServer) -> None:
         await held[0].continue_()
         await reader.stands_at(8)
         await expect(reader.page.locator("#next")).to_have_css("opacity", "1")
+        await reader.press("Run nine in a row")
+        await expect(reader.page.get_by_role("heading", name="Attack 3 of 9")).to_be_visible()
+        await reader.page.add_script_tag(path=AXE)
+        assert [] == await faults_of(reader.page)
 
 
 async def test_an_issuer_that_is_gone_leaves_nothing_to_press(browser: Browser, dev: DevServer) -> None:
@@ -134,6 +138,10 @@ async def test_on_paper_nothing_lies_over_the_text(browser: Browser, dev: DevSer
     async with window(browser) as context:
         reader = await Reader.open(dev, context)
         await reader.walk_to(9)
+        await reader.page.route("**/notes", lambda route: route.abort())
+        await reader.go_on(to=10)
+        await reader.page.locator("#next").click()
+        await expect(reader.page.get_by_role("alert")).to_be_visible()
         await reader.page.emulate_media(media="print")
         over = await reader.page.evaluate(
             "() => [...document.querySelectorAll('*')].filter(one => one.checkVisibility()"
