@@ -91,6 +91,7 @@ async def test_a_vault_that_does_not_open_is_an_empty_one_and_signing_out_clears
         async with tab.page.expect_request("**/logout**") as leaving:
             await tab.run("void client.logout()")
         assert "object" not in (await leaving.value).url
+        await tab.page.wait_for_url("**/logout**")
         await tab.page.goto(f"{setting.app}/nothing.html")
         assert [] == await tab.run(IN_THE_VAULT)
 
