@@ -38,13 +38,11 @@ def codes() -> set[str]:
     """Whole ones, and those that are put together of a prefix and a reason."""
     found: set[str] = set()
     for text in SOURCES.values():
+        reasons = set(re.findall(r'"([a-z_]+)"', "".join(re.findall(r"const wrong =(.*?);", text, re.DOTALL))))
         for raised in re.findall(r"new ProofkeyError\((.*)\)", text):
-            found |= set(re.findall(r'"([a-z_]+[a-z])"', raised)) - {"code_missing"}
-            for prefix in re.findall(r'"([a-z_]+_)" \+', raised):
-                reasons = re.findall(
-                    r'"([a-z_]+)"', "".join(re.findall(r"const wrong =(.*?);", text, re.DOTALL)) + raised
-                )
-                found |= {prefix + reason for reason in reasons if not reason.endswith("_")}
+            said = set(re.findall(r'"([a-z_]+)"', raised))
+            prefix = "".join(one for one in said if one.endswith("_"))
+            found |= {prefix + one for one in (said | reasons if prefix and "wrong" in raised else said) - {prefix}}
     return found
 
 
