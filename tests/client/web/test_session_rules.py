@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from proofkey.client.web import SESSION, SignIn, TokensUnavailable
+from proofkey.client.conversation import Conversation
+from proofkey.client.issuer import SignedIn
+from proofkey.client.messages import ServerRefused
+from proofkey.client.protocol import Tokens
+from proofkey.client.web import SESSION, MemoryStore, SignIn, TokensUnavailable
+from proofkey.client.web.session import RENEW_BEFORE, Contents
+from proofkey.client.web.transaction import hash_cookie
 from tests.client.web.browser import WebBrowser
 from tests.client.web.sample_api import Reply, SampleApi
 from tests.client.web.test_logout_token import issuer
 from tests.client.web.test_poor_issuer import endpoint, signed_in_at, tokens_with
 from tests.client.web.test_web_attacks import answer_for
+from tests.client.web.test_web_refresh import without_refresh_token
 from tests.client.web.web_app import ORIGIN, REDIRECT_URI, browser_of, greet, sign_in_at
 from tests.dev_server import DevServer
 from tests.guard.sample_issuer import SampleIssuer
@@ -114,6 +122,44 @@ async def test_after_a_refresh_that_failed_the_next_one_waits_for_nobody(
             await renew()
         endpoint.reply = lambda _sent: tokens_with(issuer)
         assert "renewed" == await renew()
+
+
+async def test_a_refused_refresh_ends_no_session_that_another_worker_renewed(
+    web_dev: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its refresh token was spent by that one: no wonder that it is refused."""
+    store = MemoryStore()
+    app = sign_in_at(web_dev, store=store)
+    async with browser_of(app) as alice:
+        await alice.sign_in()
+        site = (await app.opened()).site
+        key = hash_cookie((await session_cookie(app, alice))[1])
+
+        def refused_after_another_one(*_: object, **__: object) -> Conversation[SignedIn]:
+            stored = store._sessions[key]
+            contents = site.sealing.open_session(key, stored.sealed, Contents)
+            assert contents is not None
+            renewed = contents.renewed(Tokens("of another", 300, None, None, None), "", site.clock())
+            sealed = site.sealing.close_session(key, renewed)
+            store._sessions[key] = replace(stored, sealed=sealed, version=stored.version + 1)
+            yield from ()
+            raise ServerRefused("server_refused", code="invalid_grant", told=None)
+
+        monkeypatch.setattr(site.issuer, "refresh", refused_after_another_one)
+        first = await site.renewal(site, key, None)
+        assert "of another" == await site.renewal(site, key, None, refused=first)
+    await app.close()
+
+
+async def test_a_token_that_nothing_renews_is_used_to_its_end(web_dev: DevServer) -> None:
+    app = sign_in_at(web_dev)
+    async with browser_of(app) as alice:
+        await alice.sign_in()
+        site = (await app.opened()).site
+        await without_refresh_token(site, expires_at=site.clock() + RENEW_BEFORE - 1)
+        _, cookie = await session_cookie(app, alice)
+        assert await site.renewal(site, hash_cookie(cookie), None)
+    await app.close()
 
 
 async def test_a_sign_in_is_of_one_event_loop_at_a_time() -> None:

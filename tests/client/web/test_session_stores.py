@@ -239,6 +239,24 @@ async def test_a_write_that_takes_the_transaction_with_it_fails_all_of_it(tmp_pa
     await store.close()
 
 
+async def test_a_write_that_nobody_waits_for_any_more_is_not_done_and_stops_no_other(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "sessions.db")
+    await store.open()
+    all_wait = threading.Event()
+    assert store._connections is not None
+    store._connections[1]._thread.submit(all_wait.wait)
+    keep = (store.keep_transaction(key(name), name, until=NOON + HOUR, now=NOON) for name in ("given up", "after it"))
+    given_up, after_it = map(asyncio.ensure_future, keep)
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.gather(given_up, return_exceptions=True)
+    all_wait.set()
+    await asyncio.wait_for(after_it, 5)
+    assert await store.take_transaction(key("given up"), now=NOON) is None
+    assert "after it" == await store.take_transaction(key("after it"), now=NOON)
+    await store.close()
+
+
 class Interrupted(SqliteStore):
     """Something happens before one of the statements of a call."""
 
