@@ -3,7 +3,7 @@
 1. What reads and then writes is one script, which Redis runs alone. All keys share a hash tag: a cluster keeps them together.
 2. Redis forgets by itself what ended; its own clock only counts how long that is, and never decides. What finds a person's
    sessions is a sorted set by when they end at the latest: a sign-in drops those that did, and walks none.
-3. A process has `MAX_CONNECTIONS` at most; who finds all of them taken waits, no longer than for an answer.
+3. A process has *connections* at most; who finds all of them taken waits, no longer than for an answer.
 4. Nothing is sent a second time by itself: whether the first was done nobody knows.
 """
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 ANSWER_WITHIN = 10.0
-MAX_CONNECTIONS = 32
 _FIELDS = ("sid_key", "subject_key", "sealed", "idle_until", "until", "version", "claimed_until", "signed_in_at")
 
 _FORGET_IN = """
