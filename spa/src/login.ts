@@ -15,7 +15,7 @@ import type { ClientOptions, LoginOptions, Prover } from "./options.js";
 import { challengeFor, mint } from "./pkce.js";
 import { addressOf, isSafe, readCallback, readTokens, safe, stateOf } from "./protocol.js";
 import { readAccessToken, type Session } from "./session.js";
-import { findTransaction, keepTransaction, mintSessionId, takeTransaction, type Transaction } from "./storage.js";
+import { findTransaction, isOut, keepTransaction, mintSessionId, takeTransaction, type Transaction } from "./storage.js";
 
 /** What a finished login gives back. */
 export interface LoginResult {
@@ -102,10 +102,9 @@ export const openLogin = (
     const target = kept?.target;
     const user = await session.user();
     if (user) return { target, user };
-    // Once more, by itself, if it was begun in this browser, or (all records are gone) in this tab: nobody else's address
-    // signs anybody in. What is begun here is not noted, so it is lost once only.
-    if (!kept && sessionStorage[name] !== state) throw new ProofkeyError("transaction_lost");
-    return leave({ target }, mint());
+    // Once more, by itself, but what is begun here only once; and nobody else's address signs in who signed out here.
+    if ((isOut(name) && !kept) || sessionStorage[name] === state) throw new ProofkeyError("transaction_lost");
+    return leave({ target }, (sessionStorage[name] = mint()));
   };
 
   const settle = async (url: string, state: string): Promise<LoginResult> => {
@@ -124,7 +123,6 @@ export const openLogin = (
     const opened = asked.popup && open("", "", "width=600");
     if (!opened) {
       if (asked.popup === true) throw new ProofkeyError("popup_blocked");
-      sessionStorage[name] = state;
       return leave(asked, state);
     }
     opened.opener = null; // or the pages shown there could send this one elsewhere

@@ -12,7 +12,7 @@ import { callHere, callKeeper } from "./keeper.js";
 import type { AccessToken, Events, Handed, Messages } from "./messages.js";
 import type { ClientOptions, Prover } from "./options.js";
 import { readTokens } from "./protocol.js";
-import { raiseMarker, readMarker } from "./storage.js";
+import { isOut, raiseMarker, readMarker } from "./storage.js";
 import type { Known } from "./worker.js";
 
 /** None is as good as one that has expired. */
@@ -29,7 +29,6 @@ const RETRIES = [150, 300, 500, 1000, 2000, 0];
 const BESIDE = 4_250;
 const LAST_SENDING = 9_000;
 const LONGEST_ANSWER = 30_000;
-const OUT = /~$/;
 const LONGEST_TIMER = 1e9; // a longer one would ring at once
 
 /** The part of a token response that tabs share. */
@@ -133,7 +132,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
 
   /** A tab that slept, or came back from the back/forward cache, may have missed a message: the marker tells. */
   const keepInStep = (): void => {
-    if (here.id && here.id < readMarker(name)) end([here.id, OUT.test(readMarker(name)) ? "logout" : "replaced"]);
+    if (here.id && here.id < readMarker(name)) end([here.id, isOut(name) ? "logout" : "replaced"]);
   };
 
   /** Who is signed in after a refresh: still the same person (OpenID Connect Core §12.2). */
@@ -160,8 +159,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
 
     /** Learn from other tabs, or from the vault, of a session that is there. */
     const restore = async (): Promise<void> => {
-      const marker = readMarker(name);
-      const isThere = marker && !OUT.test(marker);
+      const isThere = readMarker(name) && !isOut(name);
       const kept = isThere && persist && callKeeper("renew", name);
       tell("ask", key);
       await hear(found, isThere && !isHolder ? HOLDER_ANSWERS : PEERS_ANSWER);

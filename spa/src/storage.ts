@@ -6,7 +6,7 @@
 import type { Issuer } from "./issuer.js";
 import { mint } from "./pkce.js";
 
-/** One login under way; of one that was spent only `target` is left. */
+/** One login under way; of one that was spent, or is too old, only `target` counts. */
 export interface Transaction {
   /** Where the person wanted to go. */
   target?: unknown;
@@ -37,14 +37,14 @@ export const keepTransaction = (state: string, transaction: Transaction): void =
 
 /** The login that *state* names, without spending it. */
 export const findTransaction = (state: string): Transaction | null =>
-  // In front stands the moment: parsing ends at the dot.
-  (parseInt(state, 36) > Date.now() - KEPT_FOR && JSON.parse(localStorage[LOGIN + state] || 0)) as Transaction | null;
+  JSON.parse(localStorage[LOGIN + state] || 0) as Transaction | null;
 
 /** The login that *state* names, spent by this call: whoever comes second finds only where the person wanted to go. */
 export const takeTransaction = (state: string): Transaction | null => {
   const found = findTransaction(state);
   if (found) localStorage[LOGIN + state] = JSON.stringify({ target: found.target });
-  return found;
+  // In front stands the moment: parsing ends at the dot.
+  return parseInt(state, 36) > Date.now() - KEPT_FOR ? found : findTransaction(state);
 };
 
 /**
@@ -52,6 +52,9 @@ export const takeTransaction = (state: string): Transaction | null => {
  * in, so any two tabs agree which of two sessions is the newer, and nothing older than a sign-out comes back.
  */
 export const readMarker = (name: string): string => localStorage[name] ?? "";
+
+/** Whether the current session was signed out of. */
+export const isOut = (name: string): boolean => /~$/.test(readMarker(name));
 
 /** Set the marker, unless a newer one stands there. */
 export const raiseMarker = (name: string, id: string): void => {

@@ -64,11 +64,31 @@ async def test_the_back_button_after_a_sign_in_redeems_nothing(browser: Browser,
         assert "Alice Adler" == await tab.name()
 
 
-async def test_a_login_whose_record_was_lost_is_begun_again_by_itself(browser: Browser, setting: Setting) -> None:
+GROWS_OLD = """if (location.search.includes("code=") && !sessionStorage.aged) {
+    const now = Date.now();
+    sessionStorage.aged = Date.now = () => now + 3_700_000;
+}"""
+
+
+@pytest.mark.parametrize("lost", ["record", "everything", "too old, after a sign-out"])
+async def test_a_login_whose_record_was_lost_is_begun_again_by_itself(
+    browser: Browser, setting: Setting, lost: str
+) -> None:
     async with window(browser) as context:
         tab, other = [await Tab.open(setting, context) for _ in range(2)]
-        await tab.leave_to_sign_in()
-        await other.run(FORGET)
+        if lost.startswith("too old"):
+            await tab.page.add_init_script(GROWS_OLD)
+            await tab.run("sessionStorage.aged = 1")
+            await tab.sign_in()
+            await tab.run("client.logout({redirect: false}).then(() => delete sessionStorage.aged)")
+            setting.wire.exchanges.clear()
+        elif lost == "everything":
+            await tab.page.add_init_script(
+                f"if (location.origin === {setting.app!r} && !window.name) {{ window.name = 1; sessionStorage.clear() }}"
+            )
+        await tab.leave_to_sign_in('{prompt: "login"}')
+        if not lost.startswith("too old"):
+            await other.run(FORGET if lost == "record" else "localStorage.clear()")
         await tab.give_password()
         async with tab.page.expect_request(f"{setting.app}/callback?**"):
             pass
