@@ -29,16 +29,16 @@ class LoopThread:
         self._thread: threading.Thread | None = None
 
     def _running(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
-                self._thread.start()
-            return self._loop
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=_run, args=(self._loop,), name=self._name, daemon=True)
+            self._thread.start()
+        return self._loop
 
     def start(self, coroutine: Coroutine[Any, Any, Answer]) -> Future[Answer]:
         """Begin it; what it comes to is told later."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._running())
+        with self._lock:  # nothing is begun in a loop that ends
+            return asyncio.run_coroutine_threadsafe(coroutine, self._running())
 
     def run(self, coroutine: Coroutine[Any, Any, Answer]) -> Answer:
         """What it comes to. Raises what it raises; who stops waiting (Ctrl-C) stops it."""
@@ -50,15 +50,19 @@ class LoopThread:
             raise
 
     def stop(self) -> None:
-        """End the thread."""
+        """Cancel what is under way, and end the thread. What is begun meanwhile waits for that, and has a new one."""
         with self._lock:
             loop, thread = self._loop, self._thread
+            if loop is not None and thread is not None:
+                asyncio.run_coroutine_threadsafe(_finish(), loop).result()
+                loop.call_soon_threadsafe(loop.stop)
+                thread.join()
             self._loop = self._thread = None
-        if loop is not None and thread is not None:
-            asyncio.run_coroutine_threadsafe(_finish(), loop).result()
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.close()
 
 
 def _forget_all() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -20,6 +22,8 @@ Answer = TypeVar("Answer")
 MAX_RESPONSE = 1_048_576
 TIMEOUT = 15.0
 """Seconds that one exchange may take."""
+SHARED_FOR = 3.0
+"""Seconds after which who asks the same does so anew: what hangs once need not hang twice."""
 
 
 class AsyncNetwork:
@@ -67,12 +71,14 @@ class AsyncNetwork:
         if asking is None:
             asking = self._asking[request.url] = asyncio.create_task(self._exchange(request))
             asking.add_done_callback(lambda done: self._forget(request.url, done))
+            asyncio.get_running_loop().call_later(SHARED_FOR, self._forget, request.url, asking)
         return await asyncio.shield(asking)
 
-    def _forget(self, url: str, done: asyncio.Task[HttpResponse]) -> None:
-        self._asking.pop(url, None)
-        if not done.cancelled():
-            done.exception()  # whoever asked may have gone away; nobody else need hear of it
+    def _forget(self, url: str, asking: asyncio.Task[HttpResponse]) -> None:
+        if self._asking.get(url) is asking:
+            del self._asking[url]
+        if asking.done() and not asking.cancelled():
+            asking.exception()  # whoever asked may have gone away; nobody else need hear of it
 
     async def _exchange(self, request: HttpRequest) -> HttpResponse:
         try:
@@ -114,7 +120,7 @@ class AsyncNetwork:
 class Network:
     """`AsyncNetwork` for who cannot await: the same, in a thread of its own. *ca_file* is trusted beside nothing else.
 
-    For any number of threads.
+    For any number of threads; close it, or the thread stays.
 
     >>> with Network(ISSUER) as network:
     ...     network.send(metadata_requests(ISSUER)[0]).status
@@ -122,7 +128,8 @@ class Network:
     """
 
     def __init__(self, issuer: str, *, ca_file: Path | None = None, timeout: float = TIMEOUT) -> None:
-        self._network = AsyncNetwork(issuer, ca_file=ca_file, timeout=timeout)
+        self._make = partial(AsyncNetwork, issuer, ca_file=ca_file, timeout=timeout)
+        self._network, self._process = self._make(), os.getpid()
         self._thread = LoopThread("proofkey-network")
 
     def __enter__(self) -> Network:
@@ -135,12 +142,19 @@ class Network:
 
     def close(self) -> None:
         """Close all connections."""
-        self._thread.run(self._network.close())
+        if self._process == os.getpid():
+            self._thread.run(self._network.close())
         self._thread.stop()
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send *request*. Raises `ResponseRefused` where nobody answers, nobody who can be believed, or without end."""
-        return self._thread.run(self._network.send(request))
+        return self._thread.run(self._mine().send(request))
+
+    def _mine(self) -> AsyncNetwork:
+        """This process's connections: a forked child leaves its parent's alone."""
+        if self._process != os.getpid():
+            self._network, self._process = self._make(), os.getpid()
+        return self._network
 
     def run(self, conversation: Conversation[Answer]) -> Answer:
         """Hold *conversation* to its end: what it returns, or what it or `send` raises."""
@@ -151,7 +165,7 @@ class Network:
 
     def run_patiently(self, begin: Callable[[], Conversation[Answer]]) -> Answer:
         """Hold what *begin* begins, again where answers get lost or are late: `ask_patiently`."""
-        return self._thread.run(self._network.run_patiently(begin))
+        return self._thread.run(self._mine().run_patiently(begin))
 
     def _sent(self, request: HttpRequest) -> HttpResponse | ResponseRefused:
         try:

@@ -1,7 +1,8 @@
 """Asking an issuer that is slow, or whose answers get lost, for the successor of a refresh token (RFC 9700 §4.14.2).
 
 1. Issuers take a refresh token once more for some ten seconds after its first use, and give the same successor. Later they take
-   it for stolen, and end the sign-in. So it is sent at most three times, and not later than nine seconds after the first.
+   it for stolen, and end the sign-in. So it is sent at most three times, and not later than nine seconds after the first,
+   whatever held us up meanwhile.
 2. An answer that is late is waited for beside the others: its tokens are the only ones there will be.
 3. Nothing is sent after a refusal, and a refusal counts once nothing is under way any more.
 """
@@ -11,14 +12,21 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from enum import IntEnum
 from typing import TypeVar
 
 from proofkey.client.messages import NoAnswer, ServerRefused
+from proofkey.clock import wall_clock
+from proofkey.protocol.records import SECOND
 
 Answer = TypeVar("Answer")
-AGAIN_AT = (5.0, 8.5)
+AGAIN_AT = (4.5, 8.0)
 """Seconds after the first request."""
+LATEST = 9 * SECOND
+"""By the time of day, which goes on while a machine sleeps."""
+MEANWHILE = 0.5
+"""Seconds that *while_waiting* may take."""
 PAUSE = 0.2
 """Seconds between a loss and the next request, and twice that before the one after it."""
 
@@ -40,15 +48,18 @@ async def ask_patiently(
 
     *while_waiting* is called before one more request is made beside those that have no answer yet.
     """
-    began = asyncio.get_running_loop().time()
+    began, began_at = asyncio.get_running_loop().time(), wall_clock()
     sent: list[asyncio.Future[Answer]] = []
     try:
         for again_at in (*AGAIN_AT, math.inf):
-            sent.append(asyncio.ensure_future(ask()))
-            if not await _must_ask_again(sent, began + again_at):
+            is_late = bool(sent) and wall_clock() - began_at >= LATEST
+            if not is_late:
+                sent.append(asyncio.ensure_future(ask()))
+            if not await _must_ask_again(sent, math.inf if is_late else began + again_at):
                 break
             if _Outcome.UNDER_WAY in map(_outcome_of, sent):
-                await while_waiting()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(while_waiting(), MEANWHILE)
             await asyncio.sleep(PAUSE * len(sent))
         return min(reversed(sent), key=_outcome_of).result()
     finally:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 USABLE_FOR = 30 * SECOND
 """How long a token that is handed out lives at least, or for a third of its life where that is shorter."""
 
-_RENEWED_WITHIN = 30.0
+_RENEWED_WITHIN = 20.0
 """Seconds that one answer may take."""
 
 

@@ -136,6 +136,27 @@ async def test_the_end_of_the_process_does_not_wait_for_an_issuer_that_hangs(
         await asyncio.gather(asked, return_exceptions=True)
 
 
+async def test_a_worker_that_is_stopped_while_the_issuer_is_slow_hands_over_at_once(
+    workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it had said that it would wait for long: a deploy signs nobody out."""
+    monkeypatch.setattr("proofkey.client.web.refresh.FINISHED_WITHIN", 0.1)
+    stopped, living = (workers.worker(SqliteStore(tmp_path / "s.db")) for _ in range(2))
+    async with browser_of(stopped) as alice, browser_of(living) as same_browser:
+        await alice.sign_in()
+        same_browser.http.cookies = alice.http.cookies
+        workers.clock.turn(HOUR)
+        await late(workers, 60.0, monkeypatch)
+        asked = asyncio.ensure_future(alice.fetch("GET", "/api/notes"))
+        while len(workers.wire.refreshes()) < 2:
+            await asyncio.sleep(0.05)
+        workers.wire.delay = 0.0
+        await stopped.close()
+        assert [200] == await asyncio.wait_for(ask(same_browser, 1), 5)
+        await asyncio.gather(asked, return_exceptions=True)
+    assert {200} == {each.status for each in workers.wire.refreshes()}
+
+
 async def test_a_short_life_is_used_up_to_two_thirds(start_dev: StartDev, tmp_path: Path) -> None:
     async with workers_at(start_dev, tmp_path, access_token="24s") as workers:
         app = workers.worker(SqliteStore(tmp_path / "s.db"))

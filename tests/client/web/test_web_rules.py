@@ -72,22 +72,25 @@ def test_paths_and_queries_go_on_as_they_are() -> None:
 def test_headers_with_line_breaks_go_nowhere() -> None:
     sent = [(b"x-good", b"1"), (b"x-bad", b"1\r\nx-evil: 1"), (b"x bad", b"1"), (b"X-Upper", b"1")]
     assert [(b"x-good", b"1")] == request_headers(sent)
-    back = response_headers("/api", API, API.url, [(b"X-Good", b"1"), (b"x-bad", b"1\n2")])
+    back = response_headers("/api", API, API.url, 200, [(b"X-Good", b"1"), (b"x-bad", b"1\n2")])
     assert [b"x-good"] == [name for name, _ in back if name.startswith(b"x-good") or name == b"x-bad"]
 
 
 def test_cookies_an_api_may_set_come_back_only_where_allowed() -> None:
     sent = [(b"set-cookie", b"a=b")]
-    assert (b"set-cookie", b"a=b") not in response_headers("/api", API, API.url, sent)
+    assert b"no-store" == dict(response_headers("/api", API, API.url, 200, []))[b"cache-control"]
+    confirmed = dict(response_headers("/api", API, API.url, 304, []))
+    assert (None, b"Cookie, Sec-Fetch-Dest") == (confirmed.get(b"cache-control"), confirmed[b"vary"])
+    assert (b"set-cookie", b"a=b") not in response_headers("/api", API, API.url, 200, sent)
     allowed = Api(url=API.url, set_cookie=True)
-    assert (b"set-cookie", b"a=b") in response_headers("/api", allowed, API.url, sent)
+    assert (b"set-cookie", b"a=b") in response_headers("/api", allowed, API.url, 200, sent)
     for ours in (
         b"__Host-proofkey_session_1=x; Path=/",
         b"proofkey_login_1=x",
         b"__HOST-PROOFKEY_session_1=x",
         b"a=b\r\nc: d",
     ):
-        assert (b"set-cookie", ours) not in response_headers("/api", allowed, API.url, [(b"set-cookie", ours)])
+        assert (b"set-cookie", ours) not in response_headers("/api", allowed, API.url, 200, [(b"set-cookie", ours)])
 
 
 @given(st.binary(max_size=80))
@@ -180,12 +183,14 @@ def test_what_a_proxy_would_say_of_the_client_is_not_said_by_the_client(name: by
 
 @pytest.mark.parametrize("name", [b"X-Accel-Redirect", b"x-sendfile", b"x-litespeed-location", b"Speculation-Rules"])
 def test_an_api_gives_no_orders_to_what_stands_in_front(name: bytes) -> None:
-    assert name.lower() not in dict(response_headers("/api", API, "https://api.example/v1/a", [(name, b"/etc/passwd")]))
+    assert name.lower() not in dict(
+        response_headers("/api", API, "https://api.example/v1/a", 200, [(name, b"/etc/passwd")])
+    )
 
 
 def test_a_location_that_is_no_address_goes_nowhere() -> None:
     sent = [(b"location", b"http://[evil"), (b"etag", b"1")]
-    headers = dict(response_headers("/api", API, "https://api.example/v1/a", sent))
+    headers = dict(response_headers("/api", API, "https://api.example/v1/a", 200, sent))
     assert b"location" not in headers
     assert b"1" == headers[b"etag"]
 

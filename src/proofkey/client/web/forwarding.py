@@ -102,13 +102,13 @@ def _nominated(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
     return {option.strip().lower() for option in values.split(b",")}
 
 
-def response_headers(prefix: str, api: Api, url: str, sent: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+def response_headers(prefix: str, api: Api, url: str, status: int, sent: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """The headers that come back from *url*, and ours."""
     sent = [(name.lower(), value) for name, value in sent]
     nominated = _nominated(sent)
     kept = [(name, value) for name, value in sent if _comes_back(api, name, value) and name not in nominated]
     headers = [(name, _told(prefix, api, url, name, value)) for name, value in kept]
-    return [(name, value) for name, value in headers if value is not None] + _caching(sent) + _OWN
+    return [(name, value) for name, value in headers if value is not None] + _caching(status, sent) + _OWN
 
 
 def _comes_back(api: Api, name: bytes, value: bytes) -> bool:
@@ -121,18 +121,18 @@ def _comes_back(api: Api, name: bytes, value: bytes) -> bool:
     return name.startswith(_COME_BACK) and name not in _OBEYED and not name.startswith(_ORDERS)
 
 
-def _caching(sent: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
-    """Rule 5."""
+def _caching(status: int, sent: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+    """Rule 5. A 304 without a word leaves it at what the answer it confirms had (RFC 9111 §4.3.4)."""
     said, vary = (_joined(sent, name) for name in (b"cache-control", b"vary"))
     directives = {directive.strip().lower().partition("=")[0::2] for directive in _QUOTED.sub('""', said).split(",")}
     if not said:
-        said = "no-store"
+        said = "" if status == 304 else "no-store"
     elif not any(name in _SAID and value != '""' for name, value in directives):
         said = f"private, {said}"
     varied = {name.strip().lower() for name in vary.split(",")}
     apart = [name for name in _APART if not varied & {"*", name.lower()}]
     told = [(b"cache-control", said), (b"vary", ", ".join(filter(None, (vary, *apart))))]
-    return [(name, value.encode("latin-1")) for name, value in told]
+    return [(name, value.encode("latin-1")) for name, value in told if value]
 
 
 def _joined(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:

@@ -58,17 +58,19 @@ async def forward(site: Site, upstream: Upstream, prefix: str, request: Request,
     await slide(site, who.stored)
     body = RequestBody(request, upstream.api)
     await body.start()
+    is_begun = False
     headers = request_headers(request.scope["headers"])
     try:
         async with body.until_left(), upstream.send(site, who, request.method, url, headers, body) as answer:
             asked = read_step_up(answer.headers.get_list("www-authenticate")) if answer.status_code == 401 else None
             if asked is not None:
                 return _step_up(site, request, who, asked)
+            is_begun = True
             await _stream(prefix, upstream, url, answer, send)
     except SessionEnded as ended:
         _log.info("signed out: %s", ended.reason)
         return ask_for_login(site, request)
-    return None
+    return None if is_begun else Response(503)  # nobody reads it; middleware around us wants an answer all the same
 
 
 def ask_for_login(site: Site, request: Request, error: str = "login_required") -> Response:
@@ -101,7 +103,7 @@ def _step_up(site: Site, request: Request, who: Recognised, asked: Mapping[str, 
 
 
 async def _stream(prefix: str, upstream: Upstream, url: str, answer: httpx2.Response, send: Send) -> None:
-    headers = response_headers(prefix, upstream.api, url, answer.headers.raw)
+    headers = response_headers(prefix, upstream.api, url, answer.status_code, answer.headers.raw)
     send = _in_time(send, upstream.api.timeout_for)
     await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
     size = 0

@@ -14,6 +14,7 @@ import logging
 from contextlib import suppress
 from weakref import WeakValueDictionary
 
+from proofkey.client.conversation import Conversation
 from proofkey.client.issuer import SignedIn
 from proofkey.client.messages import ResponseRefused, ServerRefused
 from proofkey.client.protocol import Tokens
@@ -151,6 +152,10 @@ async def _claim_and_refresh(site: Site, found: Recognised, wanted: Wanted) -> s
         raise _without_refresh_token(site, found, wanted)
     try:
         await site.network.run_patiently(site.issuer.prepare)
+    except ResponseRefused as failure:
+        raise _unanswered(failure) from None
+    try:
+        now = site.clock()
         if not await site.store.claim_refresh(key, expected_version=version, claimed_until=now + CLAIM_FOR, now=now):
             return None
         signed_in = await _ask(site, found, wanted, found.contents.refresh_token, claimed_at=now)
@@ -159,7 +164,7 @@ async def _claim_and_refresh(site: Site, found: Recognised, wanted: Wanted) -> s
         return None
     except ResponseRefused as failure:
         await site.store.release_refresh(key, expected_version=version)
-        raise TokensUnavailable("refresh_unanswered", "The issuer gave no tokens", detail=failure.reason) from None
+        raise _unanswered(failure) from None
     return signed_in.tokens.access_token if await _keep(site, found, wanted, signed_in.tokens) else None
 
 
@@ -174,31 +179,43 @@ async def _ask(site: Site, found: Recognised, wanted: Wanted, refresh_token: str
                 key, expected_version=version, claimed_until=until, now=claimed_at + CLAIM_FOR
             )
 
-    return await site.network.run_patiently(
-        lambda: site.issuer.refresh(
+    def begin() -> Conversation[SignedIn]:
+        return site.issuer.refresh(
             refresh_token,
             subject=found.contents.subject,
             nonce=found.contents.claims.get("nonce"),
             resource=wanted.resource or None,
             scope=wanted.scope,
-        ),
-        while_waiting=stay,
-    )
+        )
+
+    try:
+        return await site.network.run_patiently(begin, while_waiting=stay)
+    except asyncio.CancelledError:  # the process ends: whoever takes over still asks in time
+        await site.store.release_refresh(key, expected_version=version)
+        raise
 
 
 async def _keep(site: Site, found: Recognised, wanted: Wanted, tokens: Tokens) -> bool:
     """Whether the session has them now. Where it ended meanwhile, they go back; where somebody was faster, theirs count."""
     key, version, now = found.stored.key, found.stored.version, site.clock()
+    time = asyncio.get_running_loop().time
     sealed = site.sealing.close_session(key, found.contents.renewed(tokens, wanted.name, now))
-    async with asyncio.timeout(KEPT_WITHIN):
-        while True:
-            with suppress(StoreUnavailable):
-                if await site.store.renew_session(key, expected_version=version, sealed=sealed, now=now):
-                    return True
-                if await site.store.find_session(key) is None:
-                    await revoke(site, tokens.refresh_token or found.contents.refresh_token)
-                return False
-            await asyncio.sleep(0.1)
+    offered_until = time() + KEPT_WITHIN
+    while True:
+        try:
+            if await site.store.renew_session(key, expected_version=version, sealed=sealed, now=now):
+                return True
+            if await site.store.find_session(key) is None:
+                await revoke(site, tokens.refresh_token or found.contents.refresh_token)
+            return False
+        except StoreUnavailable:
+            if time() > offered_until:
+                raise
+        await asyncio.sleep(0.1)
+
+
+def _unanswered(failure: ResponseRefused) -> Refusal:
+    return TokensUnavailable("refresh_unanswered", "The issuer gave no tokens", detail=failure.reason)
 
 
 def _without_refresh_token(site: Site, found: Recognised, wanted: Wanted) -> Refusal:
