@@ -200,7 +200,7 @@ async def test_an_issuer_that_is_away_admits_nobody_whom_it_did_not_know(issuer:
     assert "alice" == (await server.admit(asking("new"))).subject
 
 
-@pytest.mark.parametrize("status", [400, 429, 500, 502])
+@pytest.mark.parametrize("status", [400, 500, 502])
 async def test_tokens_that_the_issuer_chokes_on_keep_nobody_else_out(
     issuer: SampleIssuer, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -213,6 +213,40 @@ async def test_tokens_that_the_issuer_chokes_on_keep_nobody_else_out(
     issuer.introspection_status = 200
     assert "alice" == (await server.admit(asking("opaque"))).subject
     assert 1 == len(caplog.messages)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_an_issuer_that_has_too_much_to_do_is_left_alone_whatever_the_token(
+    issuer: SampleIssuer, status: int
+) -> None:
+    clock = Clock()
+    server = guarded(issuer, clock)
+    issuer.known["opaque"] = alive(issuer)
+    issuer.introspection_status = status
+    with refused(IssuerUnavailable, "introspection_failed"):
+        await server.admit(asking("odd"))
+    issuer.introspection_status = 200
+    with refused(IssuerUnavailable, "introspection_resting"):
+        await server.admit(asking("opaque"))
+    clock.turn(REST_FOR)
+    assert "alice" == (await server.admit(asking("opaque"))).subject
+
+
+async def test_tokens_that_the_issuer_is_slow_about_while_it_answers_others_keep_nobody_out(
+    issuer: SampleIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proofkey.guard.discovery.PATIENCE", 0.6)
+    monkeypatch.setattr("proofkey.guard.introspection.NEWER_WITHIN", 0.2)
+    server = guarded(issuer, Clock())
+    issuer.known |= {"opaque": alive(issuer), "other": alive(issuer), "first": alive(issuer)}
+    await server.admit(asking("first"))
+    issuer.answers_after = 2.0
+    odd = [asyncio.ensure_future(server.admit(asking(f"odd{number}"))) for number in range(2 * HANGING_FROM)]
+    await asyncio.sleep(0.1)
+    issuer.answers_after = 0.0
+    assert "alice" == (await server.admit(asking("other"))).subject
+    await asyncio.wait(odd)
+    assert "alice" == (await server.admit(asking("opaque"))).subject
 
 
 async def test_a_token_that_could_not_be_asked_about_is_asked_about_once_a_second(issuer: SampleIssuer) -> None:

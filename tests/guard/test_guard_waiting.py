@@ -95,6 +95,34 @@ async def test_an_issuer_that_hangs_and_was_never_had_keeps_nobody_waiting(
     assert ("alice", 1) == ((await server.admit(asking(issuer.token()))).subject, issuer.fetches())
 
 
+async def test_an_api_that_nobody_called_for_a_day_waits_as_for_the_first_keys(
+    issuer: SampleIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proofkey.guard.fetched.NEWER_WITHIN", 0.1)
+    clock = Clock()
+    server = guarded(issuer, clock)
+    await server.admit(asking(issuer.token()))
+    clock.turn(STALE_FOR)
+    issuer.answers_after = 0.2
+    assert "alice" == (await server.admit(asking(KEY.sign("at+jwt", issuer.claims(clock.now))))).subject
+
+
+async def test_a_clock_that_was_put_back_sends_nobody_away_for_long(
+    issuer: SampleIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proofkey.guard.fetched.NEWER_WITHIN", 0.1)
+    clock = Clock()
+    server = guarded(issuer, clock)
+    issuer.metadata.clear()
+    assert "issuer_unavailable" == await reason_of(server, issuer.token())
+    clock.turn(-STALE_FOR)
+    issuer.answers_after = 0.3
+    with refused(IssuerUnavailable, "issuer_unavailable") as caught:
+        await server.admit(asking(issuer.token()))
+    assert caught.value.retry_for <= COOL_DOWN_FOR
+    await server.prefetch()
+
+
 async def test_an_api_that_is_called_all_the_time_waits_for_no_renewal(issuer: SampleIssuer) -> None:
     clock = Clock()
     server = guarded(issuer, clock)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 MAX_RESPONSE = 256 * 1_024
 PATIENCE = 5.0
 """Seconds for all that one question takes. Threads of a synchronous server stand still meanwhile."""
+_log = logging.getLogger("proofkey.guard")
 _ACCEPT = {"accept": "application/json", "accept-encoding": "identity"}
 
 
@@ -65,7 +67,7 @@ class Discovery:
         return address
 
     async def read_keys(self) -> jose.KeySet:
-        """The issuer's public keys. Raises `AnswerUnusable`."""
+        """The issuer's public keys; none, where it withdrew the last one. Raises `AnswerUnusable`."""
         status, jwks = await self.ask("GET", await self.read_endpoint("jwks_uri"))
         if status != 200:
             raise AnswerUnusable("jwks_uri does not answer 200")
@@ -74,7 +76,7 @@ class Discovery:
         except jose.TokenInvalid as invalid:
             raise AnswerUnusable(str(invalid)) from None
         if keys.is_empty:
-            raise AnswerUnusable("jwks_uri has no key that verifies signatures")
+            _log.warning("keys of %s: none verifies signatures", self.issuer)
         return keys
 
     async def ask(

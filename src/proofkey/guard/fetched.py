@@ -3,8 +3,8 @@
 1. One fetch at a time, and never two within the cool-down, whatever is asked for.
 2. What is no longer fresh still serves, while it is renewed in the background, until it is stale. But where nobody asked for
    `IDLE_FOR`, the first ones wait for the fetch: what the issuer withdrew meanwhile must not open once more.
-3. Nobody waits for a fetch beyond its first seconds: `FIRST_WITHIN` for the first one, `NEWER_WITHIN` for all others. Strange
-   tokens take up nobody's threads.
+3. Nobody waits for a fetch beyond its first seconds: `FIRST_WITHIN` where nothing serves, until that failed once, and
+   `NEWER_WITHIN` otherwise. Strange tokens take up nobody's threads.
 4. Without anything that serves: `IssuerUnavailable`, with the time until another try is worth it.
 """
 
@@ -118,7 +118,7 @@ class Fetched(Generic[T]):
         return not 0 < self._rest_until - self._clock() <= COOL_DOWN_FOR  # more: the clock was put back
 
     def _rest_left(self) -> int:
-        return max(SECOND, self._rest_until - self._clock())
+        return min(COOL_DOWN_FOR, max(SECOND, self._rest_until - self._clock()))
 
     async def _fetch_once(self) -> None:
         fetch = await self._begin()
@@ -129,7 +129,7 @@ class Fetched(Generic[T]):
         """`_fetch_once`, for those who rather go without than wait for long."""
         fetch = await self._begin()
         if fetch is not None:
-            within = NEWER_WITHIN if self._fetched_at or self._failures else FIRST_WITHIN
+            within = FIRST_WITHIN if self._serving() is None and not self._failures else NEWER_WITHIN
             await asyncio.wait([fetch], timeout=max(0.0, self._began + within - time.monotonic()))
 
     async def _begin(self) -> asyncio.Task[None] | None:

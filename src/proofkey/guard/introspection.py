@@ -4,7 +4,9 @@
 2. One question at a time for one token; a bounded number at a time for all. The next ones wait their turn, a little while.
 3. An issuer that is away, or does not know this API's credentials, admits nobody: 503. That one token could not be asked about
    is no reason not to ask about another.
-4. While an issuer hangs, one request at a time waits for it, a moment and ever more seldom: it keeps nobody's threads.
+4. While an issuer hangs, one request at a time waits for it, a moment and ever more seldom: it keeps nobody's threads. It does
+   not hang where it answered another question meanwhile: whoever makes up slow tokens keeps nobody else out for long.
+5. An issuer that has too much to do (429, 503) is left alone for a moment, whatever the token.
 """
 
 from __future__ import annotations
@@ -34,11 +36,14 @@ MAX_WAITING = 1_000
 TURN_WITHIN = 2.0
 """Seconds that a question waits for its turn."""
 REST_FOR = SECOND
-"""How long a token that could not be asked about is left alone, and an issuer that hangs the first time."""
+"""How long a token that could not be asked about is left alone, and an issuer that is busy, or hangs the first time."""
+LONGEST_REST_FOR = 4 * SECOND
+"""How long an issuer that hangs is left alone at most: what bounds the threads is that one request at a time waits."""
 HANGING_FROM = 3
 """How many questions in a row must take too long for the issuer to hang, and not to choke on one odd token."""
 TOLD_EVERY = COOL_DOWN_FOR
 _TYPES = {"bearer", "dpop"}
+_BUSY = {429, 503}
 _log = logging.getLogger("proofkey.guard")
 
 
@@ -88,6 +93,7 @@ class Introspector:
         self._told_at = -TOLD_EVERY
         self._late = 0
         """How many questions in a row took too long."""
+        self._answered_at = 0.0
 
     @property
     def asks_about_every_token(self) -> bool:
@@ -147,15 +153,16 @@ class Introspector:
         return 0 < self._rest_until - self._clock() <= COOL_DOWN_FOR  # more: the clock was put back
 
     def _resting(self) -> IssuerUnavailable:
-        return IssuerUnavailable("introspection_resting", retry_for=max(REST_FOR, self._rest_until - self._clock()))
+        rest_left = min(COOL_DOWN_FOR, self._rest_until - self._clock())
+        return IssuerUnavailable("introspection_resting", retry_for=max(REST_FOR, rest_left))
 
     def _note_failure(self, digest: bytes, failure: AnswerUnusable, *, late: bool) -> None:
-        """Rest where the issuer hangs; of several questions at once, one counts."""
+        """Rest where the issuer hangs; of several questions under way by then, no further one counts."""
         now = self._clock()
         if late and not self._rests_from_all():
             self._late += 1
             if self._hangs():
-                self._rest_until = now + min(COOL_DOWN_FOR, REST_FOR << min(self._late - HANGING_FROM, 8))
+                self._rest_until = now + min(LONGEST_REST_FOR, REST_FOR << min(self._late - HANGING_FROM, 8))
         self._failed.keep(digest, {}, now)
         told = abs(now - self._told_at) < TOLD_EVERY  # strangers cause it, too
         self._told_at = self._told_at if told else now
@@ -188,12 +195,15 @@ class Introspector:
                 headers={"authorization": self._authorization, "content-type": "application/x-www-form-urlencoded"},
                 body=urlencode({"token": token, "token_type_hint": "access_token"}).encode("ascii"),
             )
+            if status in _BUSY:
+                self._rest_until = self._clock() + REST_FOR
             if status != 200:
                 raise AnswerUnusable(f"introspection_endpoint answers {status}")
         except AnswerUnusable as failure:
-            self._note_failure(digest, failure, late=time.monotonic() - began > NEWER_WITHIN)
+            is_late = time.monotonic() - began > NEWER_WITHIN and began > self._answered_at
+            self._note_failure(digest, failure, late=is_late)
             raise IssuerUnavailable("introspection_failed", retry_for=REST_FOR) from None
-        self._late = 0
+        self._late, self._answered_at = 0, time.monotonic()
         return self._keep(digest, answer)
 
     def _keep(self, digest: bytes, answer: dict[str, Any]) -> dict[str, Any]:

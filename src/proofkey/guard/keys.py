@@ -1,8 +1,9 @@
 """The signature of an issuer's tokens, judged by that issuer's keys alone (RFC 9068 §4, RFC 8725 §3).
 
 1. The keys are those of one issuer: a key of another issuer that is trusted too verifies nothing here.
-2. No stream of unknown `kid`s makes a stream of fetches: see `Fetched`.
-3. Where an issuer does not mark its access tokens (`typ`), what its other tokens have must be missing.
+2. Keys that the issuer withdrew open nothing from the next look on, the last one among them.
+3. No stream of unknown `kid`s makes a stream of fetches: see `Fetched`.
+4. Where an issuer does not mark its access tokens (`typ`), what its other tokens have must be missing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from proofkey import jose
 from proofkey.guard.access import TokenRejected, TokenUnfitting, check_token_use
 from proofkey.guard.discovery import Discovery
-from proofkey.guard.fetched import Fetched
+from proofkey.guard.fetched import COOL_DOWN_FOR, Fetched, IssuerUnavailable
 from proofkey.guard.steps import Steps
 from proofkey.protocol.audience import read_audiences
 
@@ -51,6 +52,8 @@ class IssuerKeys:
         try:
             return self._verify(token, keys)
         except jose.UnknownKey:
+            if keys.is_empty:  # it may be a mistake: nobody is to throw a good token away
+                raise IssuerUnavailable("issuer_without_keys", retry_for=COOL_DOWN_FOR) from None
             raise TokenRejected("access_token_key_unknown", "The access token is signed by an unknown key") from None
 
     def _verify(self, token: jose.Unverified, keys: jose.KeySet) -> dict[str, Any]:
