@@ -94,6 +94,7 @@ def test_the_path_within_the_application_chooses_the_scopes() -> None:
     paths = _read_paths({"/": "admin", "/api/": "notes:read"})
     assert require("admin") == _required(paths, "/about", "/api/about")
     assert require("notes:read") == _required(paths, "/api/notes", "/api/api/notes")
+    assert require() == _required(_read_paths({"/": "", "/api/admin/": "admin"}), "/admin/x", "/api/admin/x")
 
 
 def test_paths_that_cannot_work_stop_the_start() -> None:

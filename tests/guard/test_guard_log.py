@@ -9,7 +9,8 @@ import pytest
 
 from proofkey.guard import Dpop, IssuerUnavailable, MemoryReplay, ResourceServer, TrustedIssuer
 from proofkey.guard.resource_server import TOLD_EVERY
-from proofkey.protocol.errors import OAuthError
+from proofkey.protocol.dpop import check_claims
+from proofkey.protocol.errors import DpopUrlDiffers, OAuthError
 from tests.guard.asking import AUDIENCE, asking, issuers
 from tests.guard.bound import BoundClient
 from tests.guard.sample_issuer import KEY, RSA_KEY, Clock, SampleIssuer
@@ -101,6 +102,40 @@ def test_an_iss_that_is_endless_makes_a_short_line(issuer: SampleIssuer, caplog:
     refuse(ResourceServer(issuer.issuer, audience=AUDIENCE, clock=Clock()), issuer.token(iss="a" * 5_000))
     (line,) = lines(caplog, logging.WARNING)
     assert (True, True) == ("access_token_issuer_unknown" in line, len(line) < 500)
+
+
+@pytest.mark.parametrize(
+    ("claim", "came", "told"),
+    [
+        ("iss", {"email": "alice@example.com"}, "iss=dict"),
+        ("iss", ["https://a.example", {"email": "alice@example.com"}], "iss=['https://a.example', dict]"),
+        ("aud", ["a", "b"], "aud=['a', 'b']"),
+        ("aud", [["alice@example.com"], 7], "aud=[list, int]"),
+        ("aud", ["a" * 200] * 9, "aud=['aaa"),
+    ],
+)
+def test_of_what_is_no_text_only_its_kind_is_logged(
+    issuer: SampleIssuer, caplog: pytest.LogCaptureFixture, claim: str, came: object, told: str
+) -> None:
+    refuse(ResourceServer(issuer.issuer, audience=AUDIENCE, clock=Clock()), issuer.token(**{claim: came}))
+    (line,) = lines(caplog, logging.WARNING)
+    assert (True, False, True) == (f" {told}" in line, "alice" in line, len(line) < 500)
+
+
+@pytest.mark.parametrize(
+    ("htu", "told"),
+    [
+        ("http://10.0.0.7/notes?token=secret", "'http://10.0.0.7/notes'"),
+        ("http://10.0.0.7/notes#secret", "'http://10.0.0.7/notes'"),
+        ({"secret": 1}, "dict"),
+        (None, "NoneType"),
+    ],
+)
+def test_of_the_address_of_a_proof_the_query_is_not_logged(htu: object, told: str) -> None:
+    claims = {"jti": "1", "iat": 1, "htm": "GET", "htu": htu}
+    with pytest.raises(DpopUrlDiffers) as refused:
+        check_claims(claims, jkt="", expected_method="GET", expected_url=ELSEWHERE, expected_token=None, now=1_000)
+    assert f"htu={told} expected={ELSEWHERE!r}" == refused.value.detail
 
 
 def test_metadata_of_another_issuer_are_named(issuer: SampleIssuer, caplog: pytest.LogCaptureFixture) -> None:

@@ -35,6 +35,14 @@ def test_what_is_written_is_read_again(challenges: list[tuple[str, dict[str, str
     assert [Challenge(scheme, parameters) for scheme, parameters in challenges] == read_challenges([line])
 
 
+@pytest.mark.parametrize(
+    ("scheme", "parameters"), [("Bearer", {"a": "x\r\nset-cookie: a"}), ("Bearer\n", {}), ("Bearer", {"a\0": ""})]
+)
+def test_what_would_end_the_line_is_not_written(scheme: str, parameters: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="one line"):
+        write_challenge(scheme, parameters)
+
+
 @given(st.text(max_size=200))
 def test_any_line_can_be_read(line: str) -> None:
     assert Challenge("DPoP", {"a": "b"}) == read_challenges([line, f"Bearer {line}", 'DPoP a="b"'])[-1]

@@ -169,8 +169,13 @@ def check_token_use(claims: Claims) -> None:
 
 
 def differing(name: str, came: Any, expected: object) -> str:
-    """Both sides, for the log: whoever mistyped an address has to see which one."""
-    return f"{name}={ascii(came)[:300]} expected={expected!a}"
+    """Both sides, for the log: whoever mistyped an address has to see which one. Of what came, texts alone."""
+    told = f"[{', '.join(map(_told, came))}]" if isinstance(came, list) else _told(came)
+    return f"{name}={told[:300]} expected={expected!a}"
+
+
+def _told(came: Any) -> str:
+    return ascii(came) if isinstance(came, str) else type(came).__name__
 
 
 def _check_times(claims: Claims, now: int, leeway_for: int) -> int:

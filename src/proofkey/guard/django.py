@@ -92,9 +92,9 @@ class GuardMiddleware:
     """Guards whole paths, and serves the API's metadata (RFC 9728). Name it in `MIDDLEWARE`, before CSRF's.
 
     `settings.PROOFKEY_GUARD_PATHS` maps the beginning of a path to the scopes it takes; the longest one counts, and `/api/`
-    covers `/api` as well. Paths are those of the application, or with what it is mounted at (SCRIPT_NAME) in front. What is
-    under none of them is open. Without the setting, everything is guarded and any good
-    token will do.
+    covers `/api` as well. A path is read as that within the application; only where that is under none of them, it is read with
+    what the application is mounted at (SCRIPT_NAME) in front. So a setting that names `/` speaks of paths within the application
+    alone. What is under none of them is open. Without the setting, everything is guarded and any good token will do.
 
     In `settings.py`:
 

@@ -20,7 +20,7 @@ from proofkey.guard.steps import Steps
 from proofkey.protocol.base64url import encode_base64url
 
 MAX_HEADER = 16_384
-_PEM = re.compile(rb"\s*-----BEGIN CERTIFICATE-----\s([^-]+)\s-----END CERTIFICATE-----\s*")
+_PEM = re.compile(rb"\s*-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----\s*")
 
 
 class CertificateBound:

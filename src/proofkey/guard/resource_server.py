@@ -2,7 +2,8 @@
 
 1. Every adapter asks the same three questions here: `admit`, `challenge`, `metadata`. None decides anything itself.
 2. A token is judged in one order: signature, issuer, audience, times, scopes, possession of the key, sign-in.
-3. Nothing of the token is logged but its issuer and audience, where they are not those of this API.
+3. Nothing of the token is logged but what this API has to agree with: issuer and audience, where they are texts, its times, and
+   the address of its proof, without the query.
 4. What a wrong setting of the API causes as well is logged as a warning, now and then: strangers cause it, too.
 """
 

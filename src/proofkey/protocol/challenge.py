@@ -20,6 +20,7 @@ _PIECE = re.compile(
     re.ASCII | re.DOTALL | re.VERBOSE,
 )
 _QUOTED_PAIRS = str.maketrans({'"': '\\"', "\\": "\\\\"})
+_ENDS_THE_LINE = re.compile(r"[\r\n\x00]")
 _ACCESS_TOKEN_SCHEMES = {"bearer", "dpop"}
 
 
@@ -56,6 +57,8 @@ def _read_line(line: str) -> list[Challenge]:
 
 
 def write_challenge(scheme: str, parameters: Mapping[str, str]) -> str:
-    """One challenge; every text is quoted (RFC 9110 §5.6.4)."""
+    """One challenge; every text is quoted (RFC 9110 §5.6.4). Raises `ValueError` for what would end the line."""
+    if any(_ENDS_THE_LINE.search(text) for text in (scheme, *parameters, *parameters.values())):
+        raise ValueError("a challenge is one line")
     written = ", ".join(f'{name}="{text.translate(_QUOTED_PAIRS)}"' for name, text in parameters.items())
     return f"{scheme} {written}".rstrip()

@@ -136,7 +136,7 @@ def check_claims(
         raise DpopUrlDiffers(
             "dpop_url_differs",
             "htu of the DPoP proof is not this request's URL",
-            detail=f"htu={ascii(claims.get('htu'))[:300]} expected={expected_url!a}",
+            detail=f"htu={_told(claims.get('htu'))} expected={expected_url!a}",
         )
     if now >= issued_at + fresh_for + leeway_for:
         raise InvalidDpopProof("dpop_too_old", "iat of the DPoP proof is too long ago: make one for each request")
@@ -145,6 +145,11 @@ def check_claims(
     if expected_token is not None and not _names_token(claims.get("ath"), expected_token):
         raise InvalidDpopProof("dpop_token_differs", "ath of the DPoP proof is not the hash of this access token")
     return ProvenProof(jkt, str(jti), issued_at, nonce)
+
+
+def _told(htu: Any) -> str:
+    """For the log: an address without what may be secret in it."""
+    return ascii(re.split("[?#]", htu, maxsplit=1)[0])[:300] if isinstance(htu, str) else type(htu).__name__
 
 
 def same_address(sent: Any, expected: str) -> bool:
