@@ -105,8 +105,11 @@ def test_what_would_be_no_json_again_is_text(signed_in: CommandLine, elsewhere: 
     assert (0, body) == (status, json.loads(out)["body"]), err
 
 
-def test_one_object_is_of_one_address(signed_in: CommandLine, notes: str) -> None:
-    status, out, err = signed_in.run("curl", "--json", notes, notes)
+@pytest.mark.parametrize("more", [["{}"], ["-sw", "%{{http_code}}"], ["--write-out", "x"]])
+def test_one_object_is_of_one_address_and_all_that_is_written(
+    signed_in: CommandLine, notes: str, more: list[str]
+) -> None:
+    status, out, err = signed_in.run("curl", "--json", notes, *(each.format(notes) for each in more))
     assert (2, "") == (status, out), err
 
 

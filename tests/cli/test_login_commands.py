@@ -148,14 +148,15 @@ def test_a_refusal_of_the_issuer_is_the_last_line(shell: CommandLine, dev: DevSe
     assert (1, "error: access_denied: The person said no [callback_refused]") == (process.returncode, last_line(err))
 
 
-def test_a_secret_from_a_file_is_sent_to_the_issuer_and_an_empty_file_is_wrong_usage(
+def test_a_secret_from_a_file_is_sent_to_the_issuer_and_a_file_without_one_is_wrong_usage(
     shell: CommandLine, dev: DevServer, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret"
     command = ["login", "--issuer", dev.issuer, "--client-id", "native", "--client-secret-file", str(secret)]
-    secret.write_text("\n")
-    status, _, err = shell.run(*command)
-    assert (2, True) == (status, "it holds no secret" in last_line(err))
+    for none in (b"\n", b"\xff\xfe"):
+        secret.write_bytes(none)
+        status, _, err = shell.run(*command)
+        assert (2, True) == (status, "it holds no secret" in last_line(err))
     secret.write_text("of every copy\n")
     status, _, err = shell.run(*command)
     assert (1, True) == (status, last_line(err).startswith("error: invalid_client: ")), "that client is a public one"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import subprocess
+import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from proofkey.cli import main
 from tests.command import run
 from tests.dev_server import PROOFKEY
 
@@ -27,6 +32,20 @@ def test_where_nothing_can_be_written_it_is_said(arguments: list[str]) -> None:
     assert [
         "error: failed: nothing can be written: No space left on device [output_unwritable]"
     ] == done.stderr.splitlines()
+
+
+def test_it_is_said_where_stdout_has_no_descriptor(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(click.Group, "main", fail)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    with pytest.raises(SystemExit) as ended:
+        main.main([])
+    said = "error: failed: nothing can be written: Broken pipe [output_unwritable]\n"
+    assert (1, said) == (ended.value.code, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
@@ -120,7 +122,9 @@ def _show_usage(wrong: click.UsageError) -> None:
 
 def _say_bug(bug: Exception) -> int:
     if isinstance(bug, OSError) and bug.errno in _UNWRITABLE:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written is nobody's
+        # a stdout may have no descriptor
+        with suppress(OSError, AttributeError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())  # what is still to be written is nobody's
         return _last_words("failed", f"nothing can be written: {bug.strerror}", "output_unwritable", 1)
     traceback.print_exception(bug)
     return _last_words("failed", f"something unexpected happened: {type(bug).__name__}", "unexpected", 1)

@@ -58,6 +58,8 @@ def curl(
     request = read_request(arguments, ask_curl(program))
     if as_json and len(request.urls) > 1:
         raise click.UsageError("--json is of one address: call them one by one.")
+    if as_json and "write-out" in request.options:
+        raise click.UsageError("--json says what curl's --write-out could.")
     with refusals_in_words():
         sign_in = read_sign_in(issuer, client_id)
         token = sign_in.access_token()

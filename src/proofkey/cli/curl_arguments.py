@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import click
 
@@ -34,6 +34,8 @@ class CurlRequest:
 
     urls: tuple[str, ...]
     method: str
+    options: frozenset[str] = field(default=frozenset(), compare=False)
+    """The long names of all that are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def read_request(arguments: Sequence[str], options: CurlOptions) -> CurlRequest:
     if not urls:
         raise click.UsageError("Missing the URL to call.")
     _check_proxies(urls, given)
-    return CurlRequest(tuple(urls), _method(given))
+    return CurlRequest(tuple(urls), _method(given), frozenset(given))
 
 
 def _check_proxies(urls: Sequence[str], given: Iterable[str]) -> None:

@@ -70,7 +70,10 @@ def login(
 
 
 def _read_secret(file: TextIO) -> str:
-    secret = file.read().strip()
+    try:
+        secret = file.read().strip()
+    except UnicodeDecodeError:
+        secret = ""
     if not secret or not secret.isprintable():
         raise click.BadParameter("it holds no secret", param_hint="--client-secret-file")
     return secret

@@ -54,11 +54,15 @@ def pause_after(interval_for: int, lost: int) -> int:
 
 
 def begin_device(issuer: Issuer, *, scope: str, resource: str | None = None) -> Conversation[DeviceAuthorization]:
-    """A new device authorization (§3.1). Raises `ResponseRefused` where the issuer has no such endpoint."""
+    """A new device authorization (§3.1). Raises `ResponseRefused` where the issuer has no such endpoint.
+
+    What the tokens are checked by is fetched now: nobody is to type a code whose sign-in could not be believed.
+    """
     metadata = yield from issuer.discover()
     endpoint = metadata.device_authorization_endpoint
     if endpoint is None:
         raise ResponseRefused("device_grant_not_served", "The issuer does not serve the device grant")
+    yield from issuer.prepare(scope)
     parameters = {"scope": scope, **({} if resource is None else {"resource": resource})}
     response = yield form_request(endpoint, parameters, issuer.registration)
     return read_device_authorization(response.status, response.body)

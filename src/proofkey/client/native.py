@@ -136,7 +136,7 @@ class _Login:
     browser: Browser | None = open_browser
     paste: bool | None = None
     device: bool = False
-    client_secret: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
     dpop: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
     patience_for: int = 10 * MINUTE
@@ -250,7 +250,7 @@ class _Login:
     def _say_until_when(self, patience_for: int) -> None:
         """To a person at a terminal, whom nothing else tells that this is a wait."""
         if self.say is _say_on_stderr and is_terminal(sys.stderr):
-            until = time.strftime("%H:%M", time.localtime(time.time() + patience_for / SECOND))
+            until = time.strftime("%H:%M", time.localtime((wall_clock() + patience_for) / SECOND))
             self.say(f"\nWaiting until {until}; Ctrl-C ends it.")
 
     def _extra(self) -> Mapping[str, str]:
