@@ -22,7 +22,7 @@ const ours = {
 // The letters of short names, in the order in which they are given out: found by trial, these compress best. It is a matter of
 // size alone; names of two and more begin with them, too.
 const letters = {
-  index: "enaotrsil_dcUfkRyvpuS$TwqhjgAxmPKOLVINCbDMWEzQFJHBXYZG",
+  index: "ensrtoaipudlEkCmyvc_ADTwI$WbfgxSKOLjHUNhzPQRMBZXJVGYqF",
   worker: "tirseadofnkculhTEIPwW$RgCOvNyYzFqDjQApZ_XBJxbULHGMmSVK",
 };
 const namer = (order) => ({

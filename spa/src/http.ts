@@ -12,7 +12,7 @@ export interface Answer {
 }
 
 // What spends something (a code, a refresh token) is not given up while its answer may still come.
-const PATIENCE = 6_000;
+export const PATIENCE = 6_000;
 const LONG_PATIENCE = 30_000;
 
 /**

@@ -127,12 +127,18 @@ export const openLogin = (
     }
     opened.opener = null; // or the pages shown there could send this one elsewhere
     return navigator.locks.request(state, async () => {
+      let timer: ReturnType<typeof setTimeout>;
+      let off: () => unknown;
       const url = await new Promise<string>((resolve, reject) => {
-        session.on("callback", ([theirs, answer]) => theirs === state && resolve(answer));
-        setTimeout(reject, POPUP_PATIENCE, new ProofkeyError("popup_timeout"));
+        off = session.on("callback", ([theirs, answer]) => theirs === state && resolve(answer));
+        timer = setTimeout(reject, POPUP_PATIENCE, new ProofkeyError("popup_timeout"));
         begin(asked, state)
           .then((address) => opened.location.replace(address), reject);
-      }).finally(() => opened.close());
+      }).finally(() => {
+        clearTimeout(timer);
+        opened.close();
+        off();
+      });
       return finish(url, state).finally(session.saved);
     });
   };

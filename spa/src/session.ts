@@ -124,7 +124,8 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
   };
 
   /** The end of the session, in every tab, asleep or awake; gives its id. */
-  const signOut = (reason: string, id = here.id || readMarker(name)): string => {
+  const signOut = (reason: string): string => {
+    const id = here.id || readMarker(name);
     end([id, reason]);
     tell("out", [id, reason]);
     return id;
@@ -145,16 +146,15 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
 
   /** Another access token for *key* than *old*: whoever has one, or the issuer. */
   const renew = async (key: string, old: Found): Promise<AccessToken> => {
-    let refused: any;
+    const refusals: Record<string, any> = {}; // by the session that was refused: a sign-in meanwhile begins another
     let got: Found;
     let running = 0;
-    let expected: Handed;
 
     const found = (): Found => {
       const held = find(key);
       return (got ||= held !== old && held);
     };
-    const isOver = (): unknown => found() || refused;
+    const isOver = (): unknown => found() || refusals[here.id];
     const isQuiet = (): unknown => found() || !running;
 
     /** Learn from other tabs, or from the vault, of a session that is there. */
@@ -168,9 +168,8 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     };
 
     /** One refresh request, and a pause behind it where it comes to nothing. */
-    const attempt = async (pause: number): Promise<void> => {
+    const attempt = async (pause: number, expected = here): Promise<void> => {
       running++;
-      expected = here;
       try {
         const said = await prover.attempt("POST", expected.endpoint, (headers) =>
           callKeeper("renew", name, expected, "" + formOf({ grant_type: "refresh_token", client_id: options.clientId }, key), headers),
@@ -185,7 +184,7 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
           got = share({ ...known!, user: readUser(tokens.id_token, known!.user), key, token: readAccessToken(tokens) });
         }
       } catch (error: any) {
-        if (error.code !== "unavailable") refused = error;
+        if (error.code !== "unavailable") refusals[expected.id] = error;
       }
       await hear(isOver, pause);
       running--;
@@ -202,18 +201,14 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
       }
       await hear(isQuiet, LONGEST_ANSWER);
       if (got) return got;
-      if (refused?.code === "invalid_grant") {
-        await callKeeper("drop", name, expected.id);
-        signOut("expired", expected.id);
-        refused = null;
-      }
-      throw refused ?? new ProofkeyError(here.id ? "unavailable" : "login_required");
+      if (refusals[here.id]?.code === "invalid_grant") await callKeeper("drop", name, signOut("expired"));
+      throw refusals[here.id] ?? new ProofkeyError(here.id ? "unavailable" : "login_required");
     };
 
     if (!here.id || !isHolder) await restore();
     if (found()) return got as AccessToken;
     if (!isHolder) throw new ProofkeyError("login_required");
-    return navigator.locks.request(name, async () => found() || refresh());
+    return navigator.locks.request(name, () => found() || refresh());
   };
 
   /** An access token for *key*, another one than *stale* (true: than the one here); all who ask at once share one answer. */

@@ -4,7 +4,7 @@
 //
 // 1. A successor is in the vault before anybody hears of the tokens that came with it.
 // 2. A refresh counts only if the vault still holds the session it was made for: a newer login or a sign-out wins.
-import { ask, type Answer } from "./http.js";
+import { ask, PATIENCE, type Answer } from "./http.js";
 import type { Claims } from "./id_token.js";
 import * as vault from "./vault.js";
 import type { Turn } from "./vault.js";
@@ -88,7 +88,10 @@ const keeper = {
     if (!(await replace(name, (other) => other?.id! <= id)) || !found) return undefined;
     const { refreshToken, known } = found;
     if (clientId && known.revocation) {
-      await ask(known.revocation, { body: new URLSearchParams({ client_id: clientId, token: refreshToken }) });
+      await ask(known.revocation, {
+        body: new URLSearchParams({ client_id: clientId, token: refreshToken }),
+        signal: AbortSignal.timeout(PATIENCE), // somebody who signs out is looking on
+      });
     }
     return known;
   },

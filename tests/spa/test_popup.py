@@ -96,6 +96,30 @@ async def test_a_window_whose_opener_is_gone_finishes_by_itself(browser: Browser
         assert 1 == len(setting.wire.redemptions())
 
 
+COUNT = """{
+    window.sets = []; window.timers = new Map();
+    Set = class extends Set { constructor(...given) { super(...given); sets.push(this); } };
+    const { setTimeout: begin, clearTimeout: stop } = window;
+    setTimeout = (...given) => { const id = begin(...given); timers.set(id, given[1]); return id; };
+    clearTimeout = (id) => { timers.delete(id); stop(id); };
+    const listeners = () => sets.flatMap((each) => [...each]).filter((each) => typeof each === "function");
+    window.held = () => [listeners().length, [...timers.values()].filter((ms) => ms === 600_000).length];
+}"""
+
+
+async def test_a_window_that_is_done_leaves_no_listener_and_no_timer(browser: Browser, setting: Setting) -> None:
+    async with window(browser) as context:
+        await context.add_init_script(COUNT)
+        tab = await Tab.open(setting, context)
+        await tab.name()
+        listeners, timers = await tab.run("held()")
+        popup = await open_popup(tab)
+        assert [listeners + 1, timers + 1] == await tab.run("held()")
+        await tab.give_password(page=popup)
+        assert "value" in await tab.run("login")
+        assert [listeners, timers] == await tab.run("held()")
+
+
 async def test_a_blocked_window_is_said_at_once(browser: Browser, setting: Setting) -> None:
     """In a Chromium that blocks windows nobody clicked for, as people's do."""
     strict = await browser.browser_type.launch(

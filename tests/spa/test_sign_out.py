@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from playwright.async_api import Browser, Route
 
@@ -40,6 +42,19 @@ async def test_signing_out_offline_forgets_the_refresh_token(browser: Browser, s
         await tab.run("client.getToken({renew: true})")
         await context.set_offline(True)
         await tab.outcome("client.logout({redirect: false})")
+        assert [] == await tab.run(IN_THE_VAULT)
+
+
+async def test_signing_out_does_not_wait_long_for_a_revocation_endpoint_that_hangs(
+    browser: Browser, setting: Setting
+) -> None:
+    """Somebody is looking on, and the refresh token is forgotten already."""
+    async with window(browser) as context:
+        tab = await Tab.open(setting, context)
+        await tab.sign_in()
+        await context.route("**/oauth2/revoke", lambda _route: asyncio.sleep(0))
+        async with asyncio.timeout(10):
+            assert {"value": None} == await tab.outcome("client.logout({redirect: false})")
         assert [] == await tab.run(IN_THE_VAULT)
 
 

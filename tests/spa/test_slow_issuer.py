@@ -14,6 +14,7 @@ from tests.spa.tab import Tab
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 RENEW = "client.getToken({renew: true})"
+WITH_LESS_SCOPE = "client.getToken({scope: 'openid profile notes:read'})"
 
 
 async def test_an_answer_that_takes_eleven_seconds_is_waited_for_and_asked_for_again_beside_it(
@@ -58,6 +59,40 @@ async def test_a_refusal_that_overtakes_the_answer_signs_nobody_out(browser: Bro
         assert ("value" in told, 2) == (True, len(asked)), told
         assert [] == await tab.events("signedout")
         await context.unroute("**/oauth2/token")
+        assert "value" in await tab.outcome(RENEW)
+
+
+async def test_a_late_refusal_of_the_former_session_leaves_a_new_one_signed_in(
+    browser: Browser, setting: Setting
+) -> None:
+    """The attempt beside is the new session's; the refusal that overtakes it is the former's."""
+    refreshes: list[str] = []
+
+    async def answer(route: Route) -> None:
+        if "grant_type=refresh_token" not in (route.request.post_data or ""):
+            await route.continue_()
+            return
+        refreshes.append(route.request.url)
+        if len(refreshes) == 1:
+            await asyncio.sleep(6)
+            headers = {"access-control-allow-origin": "*", "content-type": "application/json"}
+            await route.fulfill(status=400, headers=headers, body='{"error": "invalid_grant"}')
+        elif len(refreshes) == 2:
+            await route.fulfill(status=503, body="{}")
+        else:
+            await route.continue_()
+
+    async with window(browser) as context:
+        tab, other = [await Tab.open(setting, context) for _ in range(2)]
+        await tab.sign_in()
+        await context.route("**/oauth2/token", answer)
+        await tab.run(f"void (window.asked = outcome({WITH_LESS_SCOPE}))")
+        await other.sign_in("bob", "{prompt: 'login'}")
+        assert "Bob Brandt" == await tab.name()
+        told = await tab.run("asked")
+        assert [[], []] == [await each.events("signedout") for each in (tab, other)], told
+        assert "value" in told, told
+        assert ["Bob Brandt"] * 2 == [await each.name() for each in (tab, other)]
         assert "value" in await tab.outcome(RENEW)
 
 
