@@ -1,4 +1,4 @@
-"""What a client asks before it spends a code, and what it gives back where no sign-in comes of it (RFC 7009)."""
+"""What a client asks where it spends a code, and what it gives back where no sign-in comes of it (RFC 7009)."""
 
 from __future__ import annotations
 
@@ -33,12 +33,14 @@ def script_that_revokes(**answers: object) -> Script:
     return script
 
 
-def test_without_keys_to_check_it_with_no_code_is_spent() -> None:
-    script = Script(token=answer_of(), jwks=NoAnswer("server_unreachable", "Nobody answers"))
+def test_without_keys_to_check_it_with_the_refresh_token_goes_back() -> None:
+    script = script_that_revokes(jwks=NoAnswer("server_unreachable", "Nobody answers"))
     issuer = Issuer(HOME, REGISTRATION, clock=Clock())
+    pending = pending_of(script, issuer)
+    script.answers["/token"] = answer_of(refresh_token="rt", id_token=id_token(pending))
     with refused(NoAnswer, "server_unreachable"):
-        redeem(script, issuer, pending_of(script, issuer))()
-    assert "/token" not in script.asked
+        redeem(script, issuer, pending)()
+    assert "/revoke" == script.asked[-1]
 
 
 def test_who_did_not_ask_for_openid_needs_no_keys() -> None:

@@ -149,7 +149,6 @@ class Issuer:
         Raises `ServerRefused`, `ResponseRefused`, and `IdTokenRefused` for an ID token that is not about this login.
         """
         scope, nonce = callback.pending.scope, callback.pending.nonce
-        yield from self.prepare(scope)
         metadata = yield from self.discover()
         tokens = yield from self.ask_tokens(token_request(metadata.token_endpoint, callback))
         return (yield from self.believe(tokens, scope=scope, nonce=nonce, max_age=max_age))
