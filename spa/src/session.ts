@@ -136,12 +136,13 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
     if (here.id && here.id < readMarker(name)) end([here.id, isOut(name) ? "logout" : "replaced"]);
   };
 
-  /** Who is signed in after a refresh: still the same person (OpenID Connect Core §12.2). */
-  const readUser = (idToken: unknown, user: Claims | null): Claims | null => {
-    if (!idToken) return user;
-    const claims = readClaims(idToken as string, options); // from the token endpoint over TLS (§3.1.3.7, 6)
-    if (user?.sub !== claims.sub) throw new ProofkeyError("id_token_sub_differs");
-    return claims;
+  /**
+   * After a refresh it is still the same person (OpenID Connect Core §12.2). What the ID token of the sign-in said of them
+   * stays: one for less scope says less.
+   */
+  const checkUser = (idToken: unknown, user: Claims | null): void => {
+    // From the token endpoint over TLS (§3.1.3.7, 6).
+    if (idToken && readClaims(idToken as string, options).sub !== user?.sub) throw new ProofkeyError("id_token_sub_differs");
   };
 
   /** Another access token for *key* than *old*: whoever has one, or the issuer. */
@@ -181,7 +182,8 @@ export const openSession = (options: ClientOptions, name: string, prover: Prover
           tell("ask", key);
         } else {
           const tokens = readTokens(said, prover.type);
-          got = share({ ...known!, user: readUser(tokens.id_token, known!.user), key, token: readAccessToken(tokens) });
+          checkUser(tokens.id_token, known!.user);
+          got = share({ ...known!, key, token: readAccessToken(tokens) });
         }
       } catch (error: any) {
         if (error.code !== "unavailable") refusals[expected.id] = error;

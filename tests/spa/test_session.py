@@ -194,3 +194,12 @@ async def test_time_alone_renews_a_token_before_it_ends_once_for_all_tabs(browse
         assert 3 <= len(setting.wire.refreshes()) <= 5
         assert len(seen) in (len(setting.wire.exchanges), len(setting.wire.exchanges) - 1)
         assert [[]] * 5 == [await tab.events("signedout") for tab in tabs]
+
+
+async def test_a_token_for_less_scope_leaves_what_is_known_of_the_person(browser: Browser, setting: Setting) -> None:
+    async with window(browser) as context:
+        tab = await Tab.open(setting, context)
+        await tab.sign_in()
+        assert await tab.run("client.getToken({scope: 'openid notes:read'})")
+        assert 1 == len(setting.wire.refreshes())
+        assert "Alice Adler" == await tab.name()
