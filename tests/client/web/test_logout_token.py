@@ -126,7 +126,8 @@ class Receiver:
         )
 
     async def begin(self) -> None:
-        """The sessions."""
+        """The sessions, signed in later than whatever was signed out."""
+        self.clock.turn(1)
         now = self.clock()
         for name, subject, sid in (
             ("a1", "alice", "s1"),
