@@ -388,6 +388,6 @@ async def test_a_connection_of_a_kind_that_is_unknown_here_reaches_no_applicatio
         reached.append(scope["type"])
 
     guard = Guard(app, ResourceServer("https://issuer.example", audience=AUDIENCE))  # type: ignore[arg-type]
-    with pytest.raises(NotImplementedError, match="http, websocket and lifespan"):
+    with pytest.raises(ValueError, match="http, websocket and lifespan"):
         await guard({"type": kind, "path": "/", "headers": []}, app, app)  # type: ignore[arg-type]
     assert [] == reached

@@ -1,8 +1,8 @@
 """One issuer as one client sees it: every exchange of the flow, each a conversation (RFC 6749, OpenID Connect Core §3.1).
 
 1. Metadata and keys are kept for ten minutes; a key that is not known is looked for once more, and not twice in half a minute.
-2. Tokens are handed out after the ID token was verified: signature, issuer, audience, nonce, times (§3.1.3.7). A code is
-   spent once there is all to verify with; where nobody is signed in by it, the refresh token goes back (RFC 7009).
+2. Tokens are handed out after the ID token was verified: signature, issuer, audience, nonce, times (§3.1.3.7). Where
+   nobody is signed in by them, the refresh token goes back (RFC 7009).
 3. A client with a `DpopKey` proves possession in each token request, and takes no token that is not bound to it (RFC 9449).
 """
 
@@ -271,8 +271,11 @@ class Issuer:
         metadata = yield from self.discover()
         endpoint = _required(metadata.jwks_uri, "jwks_uri")
         response = yield HttpRequest("GET", endpoint, (("accept", "application/json"),))
+        published = (
+            response.body if response.status == 200 else b""
+        )  # an error there is no word about any request of ours
         try:
-            return jose.KeySet.from_jwks(read_object(response.status, response.body))
+            return jose.KeySet.from_jwks(read_object(response.status, published))
         except jose.TokenInvalid as invalid:
             raise ResponseRefused("keys_malformed", "The issuer's keys are no JWK Set", detail=str(invalid)) from None
 

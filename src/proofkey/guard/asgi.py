@@ -59,7 +59,7 @@ class Guard:
             await pass_on(self._app, self._server, scope, receive, send)
             return
         if scope["type"] not in {"http", "websocket"}:
-            raise NotImplementedError("the guard knows http, websocket and lifespan")
+            raise ValueError("the guard knows http, websocket and lifespan")
         if asks_metadata(scope, self._server):
             await send_metadata(scope, send, self._server)
             return

@@ -171,6 +171,17 @@ async def test_a_refreshed_id_token_of_another_sign_in_is_not_believed(
         assert "renewed" == await renew()
 
 
+async def test_what_the_keys_address_says_is_no_word_about_the_refresh_token(
+    issuer: SampleIssuer, endpoint: SampleApi
+) -> None:
+    endpoint.reply = lambda _sent: Reply(status=500, body=b'{"error": "invalid_grant"}')
+    issuer.metadata["jwks_uri"] = endpoint.url
+    async with signed_in_at(issuer, endpoint) as renew:
+        for _ in range(2):
+            with pytest.raises(TokensUnavailable, match="refresh_unanswered"):
+                await renew()
+
+
 async def test_an_answer_that_is_none_is_asked_for_again_whatever_it_was(
     issuer: SampleIssuer, endpoint: SampleApi
 ) -> None:

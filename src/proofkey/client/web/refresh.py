@@ -145,17 +145,17 @@ async def _renew(site: Site, key: bytes, wanted: Wanted, lock: asyncio.Lock) -> 
 
 async def _claim_and_refresh(site: Site, found: Recognised, wanted: Wanted) -> str | None:
     """The new token; None where another worker is at it, or was faster."""
-    key, version, now = found.stored.key, found.stored.version, site.clock()
+    key, version = found.stored.key, found.stored.version
     if found.contents.refresh_token is None:
-        if (held := wanted.find_in(found)) is not None and held.is_live(now):
+        if (held := wanted.find_in(found)) is not None and held.is_live(site.clock()):
             return held.access_token
         raise _without_refresh_token(site, found, wanted)
     try:
         await site.network.run_patiently(site.issuer.prepare)
     except ResponseRefused as failure:
         raise _unanswered(failure) from None
+    now = site.clock()
     try:
-        now = site.clock()
         if not await site.store.claim_refresh(key, expected_version=version, claimed_until=now + CLAIM_FOR, now=now):
             return None
         signed_in = await _ask(site, found, wanted, found.contents.refresh_token, claimed_at=now)
